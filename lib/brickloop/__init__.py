@@ -1,0 +1,31 @@
+"""brickloop: the loop between a local editor and a Databricks workspace.
+
+Public names are imported when they are first used, so that ``import brickloop`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from brickloop.runtime.notebook_output import NotebookOutput
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "NotebookOutput": "brickloop.runtime.notebook_output",
+}
+
+__all__ = ["NotebookOutput", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    module = _PUBLIC.get(name)
+    if module is None:
+        raise AttributeError(f"module 'brickloop' has no attribute '{name}'")
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""doit: the graph from local file to fetched output."""

@@ -1,0 +1,1 @@
+"""Job runs: submit, follow, cells, output documents."""

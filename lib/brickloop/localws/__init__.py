@@ -1,0 +1,1 @@
+"""The local workspace: a server on loopback that speaks the Databricks API."""

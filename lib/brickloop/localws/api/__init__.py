@@ -1,0 +1,1 @@
+"""The local workspace's endpoints, one module per API."""

@@ -1,0 +1,153 @@
+"""What a job run is and what came out of its cells: plain values, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class LifeCycle(str, Enum):
+    """Where a run is in its life, by the names of the Jobs API."""
+
+    BLOCKED = "BLOCKED"
+    PENDING = "PENDING"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    SKIPPED = "SKIPPED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    WAITING_FOR_RETRY = "WAITING_FOR_RETRY"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a run in this state will not change any more."""
+        return self in {LifeCycle.TERMINATED, LifeCycle.SKIPPED, LifeCycle.INTERNAL_ERROR}
+
+
+class ResultState(str, Enum):
+    """How a run ended, by the names of the Jobs API."""
+
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    TIMEDOUT = "TIMEDOUT"
+    CANCELED = "CANCELED"
+    MAXIMUM_CONCURRENT_RUNS_REACHED = "MAXIMUM_CONCURRENT_RUNS_REACHED"
+    UPSTREAM_CANCELED = "UPSTREAM_CANCELED"
+    UPSTREAM_FAILED = "UPSTREAM_FAILED"
+    EXCLUDED = "EXCLUDED"
+    SUCCESS_WITH_FAILURES = "SUCCESS_WITH_FAILURES"
+    DISABLED = "DISABLED"
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One look at a run; equal statuses are not worth a second line on the screen."""
+
+    run_id: int
+    task_run_id: int
+    """The run of the one task in it: what get-output and export ask for."""
+    life_cycle: LifeCycle
+    result: ResultState | None
+    message: str
+    page_url: str
+    started_ms: int
+    ended_ms: int
+    """0 while the run goes on."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run ended, and ended well."""
+        return self.result in {ResultState.SUCCESS, ResultState.SUCCESS_WITH_FAILURES}
+
+
+@dataclass(frozen=True)
+class TextOutput:
+    """What a cell printed."""
+
+    text: str
+    stream: str = "stdout"
+
+
+@dataclass(frozen=True)
+class TableOutput:
+    """A table that a cell displayed."""
+
+    columns: tuple[tuple[str, str], ...]
+    """Name and Spark type of each column."""
+    rows: tuple[tuple[Any, ...], ...]
+    truncated: bool = False
+    """Whether the cell had more rows than these."""
+
+
+@dataclass(frozen=True)
+class HtmlOutput:
+    """HTML that a cell displayed; untrusted."""
+
+    html: str
+
+
+@dataclass(frozen=True)
+class ImageOutput:
+    """A figure that a cell displayed."""
+
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class ErrorOutput:
+    """The error that ended a cell."""
+
+    name: str
+    """The class of the error, such as ``ZeroDivisionError``."""
+    message: str
+    trace: str
+    """Plain text; terminal colours are off."""
+
+
+CellOutput = TextOutput | TableOutput | HtmlOutput | ImageOutput | ErrorOutput
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One cell of a run's notebook with what came out of it."""
+
+    index: int
+    command: str
+    """The cell as the editor shows it, magic word included."""
+    title: str | None
+    state: str
+    """``finished``, ``error``, ``skipped`` (never reached) or ``running``."""
+    outputs: tuple[CellOutput, ...] = ()
+    started_ms: int = 0
+    ended_ms: int = 0
+
+    @property
+    def error(self) -> ErrorOutput | None:
+        """The error that ended this cell, if one did."""
+        return next((out for out in self.outputs if isinstance(out, ErrorOutput)), None)
+
+    @property
+    def first_line(self) -> str:
+        """The cell's title, or its first line that says something."""
+        if self.title:
+            return self.title
+        return next((line for line in self.command.split("\n") if line.strip()), "")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """All that is known of a run that ended."""
+
+    status: RunStatus
+    exit_value: str | None = None
+    """What the notebook gave to ``dbutils.notebook.exit``."""
+    error: str | None = None
+    error_trace: str | None = None
+    cells: tuple[CellResult, ...] = ()
+    cells_missing: str | None = None
+    """Why there are no cells, where there are none."""
+    document: Any = field(default=None)
+    """The NotebookOutput document (``model.document.Document``), where the run wrote one."""
