@@ -5,7 +5,7 @@
     │   ├── RunFailed         1  a job run ended in a state other than success
     │   ├── OutputUnavailable 1  an output is missing, empty, not text or may not be read
     │   └── HeldBack          1  a write was held because the other side changed too
-    ├── UsageError            2  the caller's words, files or settings are wrong; nothing was changed
+    ├── UsageError            2  the caller's words, files or settings are wrong; nothing changed
     │   ├── SettingsError     2  a settings file or variable cannot be understood
     │   ├── NotebookError     2  a file is no notebook, or two files would be one notebook
     │   └── PathError         2  a path is malformed or leads outside its folder

@@ -109,7 +109,7 @@ _MAGIC_KINDS = {
     "skip": CellKind.SKIP,
     "environment": CellKind.EMPTY,
 }
-_MAGIC_WORD = re.compile(r"%([A-Za-z][\w-]*)(?:[ \t]+|$)(.*)", re.DOTALL)
+_MAGIC_WORD = re.compile(r"%([A-Za-z][\w-]*)(?=\s|$)")
 _HEADER_BYTES = 64
 
 
@@ -199,48 +199,47 @@ def parse_notebook(data: bytes, suffix: str, *, where: str | None = None) -> Not
     language = SUFFIX_LANGUAGES.get(suffix.lower())
     if language is None:
         raise NotebookError(
-            f"'{suffix}' is no notebook suffix", where=where, hint="use .py, .sql, .r, .scala or .ipynb"
+            f"'{suffix}' is no notebook suffix",
+            where=where,
+            hint="use .py, .sql, .r, .scala or .ipynb",
         )
     return parse_source(text, language, where=where)
 
 
 def split_magic(command: str, default: CellKind) -> tuple[CellKind, str, int]:
-    """What a cell's command means: its kind, what is run, and the lines before that.
+    """What a cell's command means: its kind, what is run, and the number of lines before that.
 
-    ``%run``, ``%pip`` and ``%fs`` keep the rest of their line as source; an unknown magic word
-    belongs to the cell's own language (IPython line magics).
+    ``%run`` and ``%fs`` keep the rest of their line as source, ``%pip`` (``%uv``, ``%conda``) that
+    with its word; an unknown magic word belongs to the cell's own interpreter.
     """
     if not command.strip():
         return CellKind.EMPTY, "", 0
-    lines = command.split("\n")
-    skipped = 0
-    while skipped < len(lines) and not lines[skipped].strip():
-        skipped += 1
-    found = _MAGIC_WORD.match("\n".join(lines[skipped:]).lstrip())
-    if found is None:
+    begun = command.lstrip()
+    before = command[: len(command) - len(begun)].count("\n")
+    found = _MAGIC_WORD.match(begun)
+    kind = _MAGIC_KINDS.get(found.group(1).lower()) if found else None
+    if found is None or kind is None:
         return default, command, 0
-    word, rest = found.group(1).lower(), found.group(2)
-    kind = _MAGIC_KINDS.get(word)
-    if kind is None:
-        return default, command, 0
+    rest = begun[found.end() :]
     if kind is CellKind.PIP:
-        return kind, f"{word} {rest.strip()}", skipped
+        return kind, f"{found.group(1).lower()} {rest.strip()}", before
     if kind in {CellKind.RUN, CellKind.FS}:
-        return kind, rest.strip(), skipped
-    if rest.startswith("\n"):
-        return kind, rest[1:], skipped + 1
-    head = "\n".join(lines[skipped:]).lstrip()
-    if head[len(word) + 1 :].lstrip(" \t").startswith("\n"):
-        return kind, head.split("\n", 1)[1], skipped + 1
-    return kind, rest, skipped
+        return kind, rest.strip(), before
+    first, newline, following = rest.partition("\n")
+    if first.strip():
+        return kind, rest.lstrip(" \t"), before
+    return kind, following, before + (1 if newline else 0)
 
 
 def _load_ipynb(text: str, where: str | None) -> dict[str, Any]:
+    document: dict[str, Any]
     try:
         document = json.loads(text)
     except ValueError as error:
         raise NotebookError(
-            f"is no valid .ipynb: {error}", where=where, hint="open and save it in a notebook editor"
+            f"is no valid .ipynb: {error}",
+            where=where,
+            hint="open and save it in a notebook editor",
         ) from None
     valid = (
         isinstance(document, dict)

@@ -93,5 +93,7 @@ def join_remote(folder: str, relative: str) -> str:
 def _collapse(path: str, shown: str) -> str:
     parts = [part for part in path.split("/") if part not in {"", "."}]
     if ".." in parts or "\x00" in path:
-        raise PathError(f"'{shown}' has a step that leads upwards", hint="write the path without '..'")
+        raise PathError(
+            f"'{shown}' has a step that leads upwards", hint="write the path without '..'"
+        )
     return "/" + "/".join(parts)

@@ -144,7 +144,9 @@ class Ledger:
 
     def record_fact(self, kind: str, sha256: str, value: Any) -> None:
         """Remember a fact about a content."""
-        self._write("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (kind, sha256, json.dumps(value)))
+        self._write(
+            "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (kind, sha256, json.dumps(value))
+        )
 
     def task_state(self, target: str) -> dict[str, dict[str, Any]]:
         """What doit remembers of its tasks on a target: task, then key."""
@@ -159,7 +161,9 @@ class Ledger:
         """Replace what is remembered of a task; durable on return."""
         rows = [(target, task, key, json.dumps(value)) for key, value in state.items()]
         with self._transaction() as connection:
-            connection.execute("DELETE FROM task_state WHERE target = ? AND task = ?", (target, task))
+            connection.execute(
+                "DELETE FROM task_state WHERE target = ? AND task = ?", (target, task)
+            )
             connection.executemany("INSERT INTO task_state VALUES (?, ?, ?, ?)", rows)
 
     def forget_task_state(self, target: str, task: str | None = None) -> None:

@@ -1,0 +1,145 @@
+"""Which workspace is meant: a profile, a host in the environment, or the local workspace.
+
+The order is ``--profile``, ``DATABRICKS_CONFIG_PROFILE``, ``[tool.brickloop] profile`` (or
+``BRICKLOOP_PROFILE``), ``DATABRICKS_HOST``, the default profile of ``.databrickscfg``, and last the
+local workspace. It is decided here and once, because the SDK would let a token of the environment
+override the host of an explicit profile.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from brickloop.config.settings import Settings
+from brickloop.errors import SettingsError
+
+LOCAL_PROFILE = "local"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The workspace that is meant, and why."""
+
+    kind: str
+    """``local`` or ``remote``."""
+    why: str
+    """One phrase for people: which setting decided."""
+    host: str | None = None
+    """``https://...`` without a trailing slash; None for the local workspace, whose port varies."""
+    profile: str | None = None
+    """The profile to take credentials from; None means the environment."""
+    config_file: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the local workspace is meant."""
+        return self.kind == "local"
+
+
+def resolve_target(settings: Settings, env: Mapping[str, str] | None = None) -> Target:
+    """The workspace that settings, environment and ``.databrickscfg`` name; asks no network.
+
+    Raises SettingsError for a profile that does not exist or names no host.
+    """
+    environment = os.environ if env is None else env
+    named = settings["profile"]
+    if named.value and named.source.startswith("--"):
+        return _from_profile(named.value, named.source, environment)
+    if environment.get("DATABRICKS_CONFIG_PROFILE"):
+        return _from_profile(
+            environment["DATABRICKS_CONFIG_PROFILE"], "DATABRICKS_CONFIG_PROFILE", environment
+        )
+    if named.value:
+        return _from_profile(named.value, named.source, environment)
+    if environment.get("DATABRICKS_HOST"):
+        host = normalize_host(environment["DATABRICKS_HOST"], "DATABRICKS_HOST")
+        return Target("remote", "DATABRICKS_HOST is set", host)
+    path = _config_file(environment)
+    parsed = _read_config(path)
+    if parsed is not None:
+        default = parsed.get("__settings__", "default_profile", fallback=None)
+        if default:
+            return _from_profile(default, f"default_profile in {path}", environment)
+        if parsed.defaults().get("host"):
+            return _from_profile("DEFAULT", f"DEFAULT in {path}", environment)
+    return Target("local", "no workspace is configured")
+
+
+def normalize_host(text: str, where: str) -> str:
+    """The host as ``scheme://name[:port]``; raises SettingsError for anything that is none."""
+    host = text.strip().rstrip("/")
+    if "://" not in host:
+        host = f"https://{host}"
+    scheme, _, rest = host.partition("://")
+    name = rest.split("/", 1)[0].split("?", 1)[0]
+    # a user or password before the name would end up in messages
+    if scheme not in {"https", "http"} or not name or "@" in name or " " in name:
+        raise SettingsError(
+            "names no host", where=where, hint="write it as https://<name>.cloud.databricks.com"
+        )
+    return f"{scheme}://{name.lower()}"
+
+
+def profiles(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The profiles of ``.databrickscfg``: name to host ('' where a profile names none)."""
+    environment = os.environ if env is None else env
+    parsed = _read_config(_config_file(environment))
+    if parsed is None:
+        return {}
+    found = {
+        name: parsed.get(name, "host", fallback="")
+        for name in parsed.sections()
+        if name != "__settings__"
+    }
+    if parsed.defaults().get("host"):
+        found["DEFAULT"] = parsed.defaults()["host"]
+    return found
+
+
+def _from_profile(name: str, source: str, env: Mapping[str, str]) -> Target:
+    if name == LOCAL_PROFILE:
+        return Target("local", f"profile 'local' ({source})")
+    path = _config_file(env)
+    known = profiles(env)
+    if name not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        raise SettingsError(
+            f"there is no profile '{name}' (asked for by {source}); profiles there: {listed}",
+            where=str(path),
+            hint=f"databricks auth login --profile {name}, or choose another profile",
+        )
+    if not known[name]:
+        raise SettingsError(
+            f"profile '{name}' names no host", where=str(path), hint="add a host line"
+        )
+    host = normalize_host(known[name], f"{path} [{name}]")
+    return Target("remote", f"profile '{name}' ({source})", host, name, str(path))
+
+
+def _config_file(env: Mapping[str, str]) -> Path:
+    named = env.get("DATABRICKS_CONFIG_FILE")
+    return Path(named).expanduser() if named else Path.home() / ".databrickscfg"
+
+
+def _read_config(path: Path) -> configparser.ConfigParser | None:
+    # interpolation off: a token may hold a percent sign
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with path.open(encoding="utf-8") as file:
+            parser.read_file(file)
+    except FileNotFoundError:
+        return None
+    except (configparser.Error, UnicodeDecodeError, OSError) as error:
+        # the parser's message quotes the line, which may hold a token
+        line = getattr(error, "lineno", None)
+        spot = f" (line {line})" if line else ""
+        raise SettingsError(
+            f"cannot be read as a configuration file{spot}",
+            where=str(path),
+            hint="each line is [profile] or name = value",
+        ) from None
+    return parser
