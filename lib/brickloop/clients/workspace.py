@@ -119,6 +119,7 @@ def translate(host: str) -> Iterator[None]:
 def _mapped(error: Exception, host: str) -> BrickloopError | None:
     import requests
     from databricks.sdk import errors as sdk
+    from databricks.sdk.errors.base import DatabricksError
 
     text = str(error).strip() or type(error).__name__
     if isinstance(error, sdk.Unauthenticated) or (
@@ -137,7 +138,7 @@ def _mapped(error: Exception, host: str) -> BrickloopError | None:
         error, requests.RequestException
     ):
         return TimedOut(f"the workspace did not answer in time: {text}", where=host)
-    if isinstance(error, sdk.DatabricksError):
+    if isinstance(error, DatabricksError):
         code = f" [{error.error_code}]" if error.error_code else ""
         return WorkFailed(f"the workspace answered: {text}{code}", where=host)
     if isinstance(error, requests.RequestException | ConnectionError):

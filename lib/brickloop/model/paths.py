@@ -25,7 +25,7 @@ class RemotePath:
 
     store: Store
     path: str
-    """As the store's API takes it: ``/tmp/x``, ``/Volumes/c/s/v/x`` or ``/Workspace/Users/me/x``."""
+    """As the store's API takes it: ``/tmp/x``, ``/Volumes/c/s/v/x``, ``/Workspace/Users/me``."""
 
     def __str__(self) -> str:
         return f"dbfs:{self.path}" if self.store is Store.DBFS else self.path
@@ -39,7 +39,7 @@ def parse_remote_path(text: str) -> RemotePath:
     """The store and the path that ``text`` names, by the rules of notebooks and the CLI.
 
     ``dbfs:/x``, ``/dbfs/x`` and a bare ``/x`` are DBFS; ``/Volumes/...`` and ``dbfs:/Volumes/...``
-    are volumes; ``/Workspace/...`` and ``/Users/...``, ``/Repos/...``, ``/Shared/...`` are workspace
+    are volumes; ``/Workspace/...``, ``/Users/...``, ``/Repos/...``, ``/Shared/...`` are workspace
     files. Raises PathError for a relative path, an unknown scheme or a ``..`` step.
     """
     path = text

@@ -100,7 +100,8 @@ class Ledger:
     def remote_objects(self, target: str) -> dict[str, RemoteObject]:
         """Everything last known equal on a target, by remote path."""
         rows = self._all(
-            "SELECT path, sha256, kind, object_id, modified_at FROM remote_objects WHERE target = ?",
+            "SELECT path, sha256, kind, object_id, modified_at FROM remote_objects"
+            " WHERE target = ?",
             (target,),
         )
         return {row[0]: RemoteObject(*row) for row in rows}
