@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from brickloop.config.settings import Settings
 from brickloop.errors import SettingsError
 
 LOCAL_PROFILE = "local"
+_HOST_NAME = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def normalize_host(text: str, where: str) -> str:
     scheme, _, rest = host.partition("://")
     name = rest.split("/", 1)[0].split("?", 1)[0]
     # a user or password before the name would end up in messages
-    if scheme not in {"https", "http"} or not name or "@" in name or " " in name:
+    if scheme not in {"https", "http"} or not _HOST_NAME.fullmatch(name):
         raise SettingsError(
             "names no host", where=where, hint="write it as https://<name>.cloud.databricks.com"
         )
