@@ -127,7 +127,7 @@ def test_ipynb_cells_and_language():
     ],
 )
 def test_what_is_no_notebook_is_named_with_its_file(data, suffix, said):
-    with pytest.raises(NotebookError, match="^here: ") as caught:
+    with pytest.raises(NotebookError, match=r"^here: ") as caught:
         parse_notebook(data, suffix, where="here")
     assert said in str(caught.value)
     assert caught.value.exit_code == 2

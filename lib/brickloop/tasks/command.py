@@ -1,0 +1,71 @@
+"""What every command has in common: one place where errors become lines and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from invoke import Exit, task
+
+from brickloop.errors import BrickloopError
+
+INTERRUPTED = 130
+
+
+def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
+    """Make an invoke task of a function whose errors a person can read.
+
+    ``options`` are those of ``invoke.task``. A BrickloopError becomes its message and hint on
+    stderr and its exit code; Ctrl-C becomes 130; anything else is a fault of brickloop itself and
+    is reported as such, with the trace in a file.
+    """
+
+    def wrap(function: Callable[..., None]) -> Any:
+        @functools.wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except BrickloopError as error:
+                from brickloop.display.diagnostics import report_error
+
+                report_error(error)
+                raise Exit(code=error.exit_code) from None
+            except KeyboardInterrupt:
+                raise Exit("interrupted", code=INTERRUPTED) from None
+            except BrokenPipeError:
+                _quiet_pipe()
+                raise Exit(code=0) from None
+            except (Exit, SystemExit):
+                raise
+            except Exception as error:
+                raise Exit(_own_fault(error), code=1) from None
+
+        return task(**options)(guarded)
+
+    return wrap
+
+
+def _own_fault(error: Exception) -> str:
+    """What is said of a fault of ours; the trace goes to a file, not to the terminal."""
+    from brickloop.config.settings import find_root
+    from pathlib import Path
+
+    text = "".join(traceback.format_exception(error))
+    path = find_root(Path.cwd()) / ".brickloop" / "fault.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+        where = f"the trace is in {path}"
+    except OSError:
+        where = text
+    return f"error: this is a fault of brickloop: {type(error).__name__}: {error}\n  {where}"
+
+
+def _quiet_pipe() -> None:
+    """Keep Python from complaining at exit that a closed pipe cannot be flushed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

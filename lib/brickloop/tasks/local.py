@@ -1,0 +1,104 @@
+"""The local workspace's commands: start, stop, status, reset, env."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from brickloop import launcher
+from brickloop.config.settings import find_root
+from brickloop.errors import UsageError
+from brickloop.tasks.command import command
+
+
+def data_folder() -> Path:
+    """Where the project's local workspace keeps its data."""
+    return find_root(Path.cwd()) / ".brickloop" / "local"
+
+
+@command(help={"port": "port to listen on (default: any that is free)"})
+def start(_context: Any, port: int = 0) -> None:
+    """Start the local workspace, or find the one that runs. Example: invoke local.start"""
+    from brickloop.display import diagnostics
+
+    server = launcher.ensure_started(data_folder(), port=port)
+    if port and not server.host.endswith(f":{port}"):
+        diagnostics.warn(f"port {port} was not to be had, or the server runs already")
+    diagnostics.note(f"the local workspace is at {server.host} (invoke local.env for its token)")
+
+
+@command()
+def stop(_context: Any) -> None:
+    """Stop the local workspace; its data stays. Example: invoke local.stop"""
+    from brickloop.display import diagnostics
+
+    stopped = launcher.stop(data_folder())
+    diagnostics.note("the local workspace is stopped" if stopped else "no local workspace runs")
+
+
+@command(help={"as_json": "print JSON"}, name="status")
+def status(_context: Any, as_json: bool = False) -> None:
+    """Say whether the local workspace runs, and where. Example: invoke local.status --as-json"""
+    from brickloop.display import console, diagnostics
+
+    server = launcher.find_running(data_folder())
+    if as_json:
+        facts = (
+            {"running": False}
+            if server is None
+            else {
+                "running": True,
+                "host": server.host,
+                "http_path": server.http_path,
+                "pid": server.pid,
+                "data": str(server.root),
+                "workspace_id": server.workspace_id,
+            }
+        )
+        console.write(json.dumps(facts, indent=2))
+    elif server is None:
+        diagnostics.note("no local workspace runs (invoke local.start)")
+    else:
+        console.write(f"running at {server.host}, process {server.pid}, data in {server.root}")
+
+
+@command(help={"yes": "do not ask"})
+def reset(_context: Any, yes: bool = False) -> None:
+    """Stop the local workspace and delete its notebooks, files, tables and runs.
+
+    Example: invoke local.reset --yes
+    """
+    from brickloop.display import diagnostics
+
+    folder = data_folder()
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"this deletes everything in {folder}", hint="say so: invoke local.reset --yes"
+            )
+        diagnostics.note(f"this deletes everything in {folder}; type yes to go on:")
+        if sys.stdin.readline().strip().lower() != "yes":
+            diagnostics.note("nothing was deleted")
+            return
+    launcher.reset(folder)
+    diagnostics.note("the local workspace is empty; the next command that needs it starts it anew")
+
+
+@command()
+def env(_context: Any) -> None:
+    """Print the lines that point any Databricks client at the local workspace.
+
+    Example: eval "$(invoke local.env)"
+    """
+    from brickloop.display import console
+
+    server = launcher.ensure_started(data_folder())
+    for name, value in (
+        ("DATABRICKS_HOST", server.host),
+        ("DATABRICKS_TOKEN", server.token),
+        ("DATABRICKS_HTTP_PATH", server.http_path),
+    ):
+        console.write(f"export {name}={shlex.quote(value)}")

@@ -1,0 +1,22 @@
+"""The commands and their names."""
+
+from __future__ import annotations
+
+from invoke import Collection
+
+from brickloop.tasks import local, project, run
+
+
+def namespace() -> Collection:
+    """Every command of brickloop, for a project's ``tasks.py``."""
+    commands = Collection()
+    commands.add_task(run.run)
+    commands.add_task(project.doctor)
+    commands.add_collection(Collection("local", *_tasks(local)))
+    return commands
+
+
+def _tasks(module: object) -> list[object]:
+    from invoke import Task
+
+    return [found for found in vars(module).values() if isinstance(found, Task)]
