@@ -51,8 +51,9 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
 
 def _own_fault(error: Exception) -> str:
     """What is said of a fault of ours; the trace goes to a file, not to the terminal."""
-    from brickloop.config.settings import find_root
     from pathlib import Path
+
+    from brickloop.config.settings import find_root
 
     text = "".join(traceback.format_exception(error))
     path = find_root(Path.cwd()) / ".brickloop" / "fault.log"
