@@ -57,7 +57,7 @@ def connect(
             return WorkspaceClient(config=config)
         except ValueError as error:
             raise NotAuthenticated(
-                _credentials_message(error),
+                _without_settings(error),
                 where=host,
                 hint="set DATABRICKS_TOKEN, or sign in with: databricks auth login --host " + host,
             ) from None
@@ -121,7 +121,7 @@ def _mapped(error: Exception, host: str) -> BrickloopError | None:
     from databricks.sdk import errors as sdk
     from databricks.sdk.errors.base import DatabricksError
 
-    text = str(error).strip() or type(error).__name__
+    text = _without_settings(error)
     if isinstance(error, sdk.Unauthenticated) or (
         isinstance(error, sdk.PermissionDenied) and "token" in text.lower()
     ):
@@ -174,9 +174,10 @@ def _network_reason(error: BaseException) -> str:
     return str(error).split("\n", 1)[0] or type(error).__name__
 
 
-def _credentials_message(error: ValueError) -> str:
-    """The SDK's reason without the list of settings it appends, in which values may stand."""
-    return str(error).split(". Config:", 1)[0].split(" Config: ", 1)[0].strip()
+def _without_settings(error: Exception) -> str:
+    """The SDK's reason without the list of settings it appends, which names the token."""
+    text = str(error).split(". Config:", 1)[0].split(" Config: ", 1)[0].strip()
+    return text or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -143,6 +143,11 @@ class Ledger:
         rows = self._all("SELECT sha256, value FROM facts WHERE kind = ?", (kind,))
         return {sha256: json.loads(value) for sha256, value in rows}
 
+    def fact(self, kind: str, sha256: str) -> Any:
+        """What was worked out from a content, None where nothing was."""
+        row = self._one("SELECT value FROM facts WHERE kind = ? AND sha256 = ?", (kind, sha256))
+        return json.loads(row[0]) if row else None
+
     def record_fact(self, kind: str, sha256: str, value: Any) -> None:
         """Remember a fact about a content."""
         self._write(
