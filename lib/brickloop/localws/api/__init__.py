@@ -1,1 +1,30 @@
-"""The local workspace's endpoints, one module per API."""
+"""The endpoints, one module for each part of the API, and the route table they make together."""
+
+from __future__ import annotations
+
+from brickloop.localws.api import (
+    catalog,
+    compute,
+    dbfs,
+    files,
+    identity,
+    jobs,
+    runs,
+    transfers,
+    workspace,
+)
+from brickloop.localws.pages import run_page
+from brickloop.localws.wire import Endpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *identity.ENDPOINTS,
+    *workspace.ENDPOINTS,
+    *dbfs.ENDPOINTS,
+    *files.ENDPOINTS,
+    *transfers.ENDPOINTS,
+    *jobs.ENDPOINTS,
+    *runs.ENDPOINTS,
+    *catalog.ENDPOINTS,
+    *compute.ENDPOINTS,
+    *run_page.ENDPOINTS,
+)

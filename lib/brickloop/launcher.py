@@ -1,0 +1,292 @@
+"""Starts, finds and stops the local workspace's server, which outlives the command that needs it.
+
+Only the standard library is imported: every command passes here, also one that has nothing to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from brickloop.errors import ConnectionFailed, UsageError
+from brickloop.localws.record import (
+    FileLock,
+    ServerRecord,
+    is_held,
+    read_record,
+    workspace_id,
+)
+
+__all__ = [
+    "LocalServer",
+    "ensure_started",
+    "find_running",
+    "reset",
+    "stop",
+    "workspace_id",
+]
+
+_READY_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+_PROBE_SECONDS = 2.0
+_POLL_SECONDS = 0.01
+_IDLE_SECONDS = 12 * 3600.0
+_LOG_LINES = 12
+_LOG_BYTES = 1024 * 1024
+if sys.platform == "win32":
+    _KILL = signal.SIGTERM
+    _DETACHED = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+else:
+    _KILL = signal.SIGKILL
+    _DETACHED = 0
+# servers that this process started: they must be waited for, or they linger as zombies
+_started: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A local workspace that answers."""
+
+    host: str
+    """``http://127.0.0.1:port``, what ``DATABRICKS_HOST`` is set to."""
+    token: str
+    http_path: str
+    pid: int
+    root: Path
+    workspace_id: str
+
+    def __repr__(self) -> str:
+        """The server without its token, fit for logs."""
+        return f"LocalServer(host={self.host!r}, pid={self.pid}, root={str(self.root)!r})"
+
+
+def ensure_started(
+    root: Path, *, port: int | None = None, idle_seconds: float = _IDLE_SECONDS, latency_ms: int = 0
+) -> LocalServer:
+    """The running server of the workspace in ``root``, started where there is none.
+
+    ``port`` None takes the port of the last time, so that exported settings stay good; a taken
+    port gives way to a free one. The server ends by itself after ``idle_seconds`` without a
+    request (0: never). Raises ConnectionFailed with the end of its log when it does not start.
+    """
+    root = root.resolve()
+    found = _find_ours(root)
+    if found is not None:
+        return found
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with FileLock(root / "launch.lock", wait_seconds=2 * _READY_SECONDS):
+            # whoever held the lock may have started it
+            found = _find_ours(root)
+            if found is not None:
+                return found
+            last = read_record(root)
+            _end_server(root)
+            if port is None:
+                port = last.port if last else _last_port(root)
+            return _spawn(root, port, idle_seconds, latency_ms)
+    except TimeoutError:
+        raise ConnectionFailed(
+            "another command has been starting the local workspace for too long",
+            where=str(root),
+            hint="look for a hanging command, or run 'invoke local.stop'",
+        ) from None
+
+
+def find_running(root: Path) -> LocalServer | None:
+    """The server of the workspace in ``root`` if it runs and answers, else None."""
+    root = root.resolve()
+    record = read_record(root)
+    if record is None:
+        return None
+    health = _probe(record)
+    if health is None or health.get("pid") != record.pid:
+        return None
+    if health.get("workspace_id") != record.workspace_id:
+        return None
+    return LocalServer(
+        record.url, record.token, record.http_path, record.pid, root, record.workspace_id
+    )
+
+
+def stop(root: Path) -> bool:
+    """End the server of ``root`` and wait until it is gone; whether there was one."""
+    root = root.resolve()
+    if not root.is_dir():
+        return False
+    with FileLock(root / "launch.lock", wait_seconds=2 * _READY_SECONDS):
+        return _end_server(root)
+
+
+def reset(root: Path) -> None:
+    """End the server and delete all data of the workspace; the next one has a new id.
+
+    Raises UsageError for a folder that is no local workspace.
+    """
+    root = root.resolve()
+    if not root.is_dir() or not any(root.iterdir()):
+        return
+    if not (root / "workspace_id").is_file():
+        raise UsageError(
+            "is no local workspace; nothing was deleted",
+            where=str(root),
+            hint="name the folder that holds 'workspace_id'",
+        )
+    stop(root)
+    with FileLock(root / "launch.lock", wait_seconds=2 * _READY_SECONDS):
+        for child in root.iterdir():
+            if child.name == "launch.lock":
+                continue
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child)
+            else:
+                child.unlink(missing_ok=True)
+
+
+def _find_ours(root: Path) -> LocalServer | None:
+    """A running server of the version that is installed now."""
+    found = find_running(root)
+    if found is None:
+        return None
+    from importlib.metadata import version
+
+    record = read_record(root)
+    return found if record is not None and record.version == version("brickloop") else None
+
+
+def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> LocalServer:
+    log_path = root / "server.log"
+    command = [
+        sys.executable,
+        "-m",
+        "brickloop.localws",
+        f"--root={root}",
+        f"--port={port}",
+        f"--idle-seconds={idle_seconds}",
+        f"--latency-ms={latency_ms}",
+    ]
+    with contextlib.suppress(FileNotFoundError):
+        if log_path.stat().st_size > _LOG_BYTES:
+            log_path.replace(root / "server.log.1")
+    handle = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "ab") as log:
+        begin = log.tell()
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            creationflags=_DETACHED,
+        )
+    _started[process.pid] = process
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        record = read_record(root)
+        if record is not None and record.pid == process.pid:
+            found = find_running(root)
+            if found is not None:
+                _remember_port(root, record.port)
+                return found
+        time.sleep(_POLL_SECONDS)
+    why = "did not answer in time" if process.poll() is None else "ended while it started"
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    _started.pop(process.pid, None)
+    raise ConnectionFailed(
+        f"the local workspace {why}\n{_last_lines(log_path, begin)}".rstrip(),
+        where=str(root),
+        hint=f"see {log_path}",
+    )
+
+
+def _end_server(root: Path) -> bool:
+    """Ask the server to end, then make it; only a process that holds the root's lock is ours."""
+    lock = root / "server.lock"
+    record = read_record(root)
+    if not is_held(lock):
+        with contextlib.suppress(FileNotFoundError):
+            (root / "server.json").unlink()
+        return False
+    if record is None:
+        raise ConnectionFailed(
+            "a server works with this folder and does not say which process it is",
+            where=str(root),
+            hint="wait until it is ready, or end the process 'brickloop.localws'",
+        )
+    for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (_KILL, _STOP_SECONDS)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(record.pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            _reap(record.pid)
+            if not is_held(lock):
+                with contextlib.suppress(FileNotFoundError):
+                    (root / "server.json").unlink()
+                _wait_for(record.pid)
+                return True
+            time.sleep(_POLL_SECONDS)
+    raise ConnectionFailed("the local workspace does not stop", where=f"process {record.pid}")
+
+
+def _reap(pid: int) -> None:
+    process = _started.get(pid)
+    if process is not None and process.poll() is not None:
+        del _started[pid]
+
+
+def _wait_for(pid: int) -> None:
+    process = _started.pop(pid, None)
+    if process is not None:
+        process.wait()
+
+
+def _probe(record: ServerRecord) -> dict[str, object] | None:
+    """What the server says of its health; a socket by hand, for http.client costs 30 ms."""
+    request = f"GET /health HTTP/1.1\r\nHost: {record.host}:{record.port}\r\nConnection: close\r\n"
+    chunks: list[bytes] = []
+    try:
+        address = (record.host, record.port)
+        with socket.create_connection(address, timeout=_PROBE_SECONDS) as connection:
+            connection.sendall(request.encode() + b"\r\n")
+            while chunk := connection.recv(65536):
+                chunks.append(chunk)
+        head, _, body = b"".join(chunks).partition(b"\r\n\r\n")
+        answer = json.loads(body) if b" 200 " in head.split(b"\r\n", 1)[0] else None
+    except (OSError, ValueError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without what opens a real workspace: notebooks run in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS_")}
+
+
+def _last_port(root: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return int((root / "port").read_text(encoding="utf-8"))
+    return 0
+
+
+def _remember_port(root: Path, port: int) -> None:
+    (root / "port").write_text(str(port), encoding="utf-8")
+
+
+def _last_lines(path: Path, begin: int) -> str:
+    with path.open("rb") as log:
+        log.seek(begin)
+        text = log.read().decode("utf-8", "replace")
+    return "\n".join(text.splitlines()[-_LOG_LINES:])

@@ -1,0 +1,152 @@
+"""What a local workspace says of itself on disk: its id, its token, where its server listens.
+
+Read by the launcher in a process of its own, so nothing but the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class ServerRecord:
+    """Where a server listens and what opens it; written when it is ready."""
+
+    host: str
+    port: int
+    token: str
+    http_path: str
+    pid: int
+    started: float
+    workspace_id: str
+    version: str
+
+    @property
+    def url(self) -> str:
+        """The host as clients are given it."""
+        return f"http://{self.host}:{self.port}"
+
+
+def write_record(root: Path, record: ServerRecord) -> None:
+    """Say where the server listens; only the owner may read it."""
+    write_private(root / "server.json", json.dumps(asdict(record), indent=1))
+
+
+def read_record(root: Path) -> ServerRecord | None:
+    """What was said last, None where nothing was or it cannot be understood."""
+    try:
+        record = ServerRecord(**json.loads((root / "server.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    numbers = isinstance(record.port, int) and isinstance(record.pid, int)
+    return record if numbers and 0 < record.port < 65536 and record.pid > 0 else None
+
+
+def workspace_id(root: Path) -> str:
+    """The id of the workspace in ``root``, made where there is none; it survives restarts."""
+    path = root / "workspace_id"
+    with contextlib.suppress(OSError):
+        known = path.read_text(encoding="utf-8").strip()
+        if known.isdecimal():
+            return known
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(root / "id.lock", wait_seconds=10):
+        with contextlib.suppress(FileNotFoundError):
+            known = path.read_text(encoding="utf-8").strip()
+            if known.isdecimal():
+                return known
+        made = str(10**15 + secrets.randbelow(9 * 10**15))
+        write_private(path, made)
+        return made
+
+
+def keep_token(root: Path) -> str:
+    """The token of this workspace: made once, kept, so that exported settings stay good."""
+    path = root / "token"
+    token = ""
+    with contextlib.suppress(FileNotFoundError):
+        token = path.read_text(encoding="utf-8").strip()
+    if len(token) < 20:
+        token = f"dapi{secrets.token_hex(16)}"
+        write_private(path, token)
+    return token
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+class FileLock:
+    """A lock between processes, tied to a file; the system frees it when its holder dies."""
+
+    def __init__(self, path: Path, *, wait_seconds: float) -> None:
+        self._path = path
+        self._wait = wait_seconds
+        self._handle: int | None = None
+
+    def __enter__(self) -> FileLock:
+        """Take the lock; raises TimeoutError when another holds it for too long."""
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + self._wait
+        while not _try_lock(handle):
+            if time.monotonic() >= deadline:
+                os.close(handle)
+                raise TimeoutError(f"{self._path} is held by another process")
+            time.sleep(_POLL_SECONDS)
+        self._handle = handle
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lock back."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock of this file."""
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, wait_seconds=0):
+            return False
+    except TimeoutError:
+        return True
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
