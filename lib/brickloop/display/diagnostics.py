@@ -1,0 +1,39 @@
+"""The one writer of stderr: notes, warnings, errors and hints."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from brickloop.errors import BrickloopError
+from brickloop.model.text import harmless
+
+
+def note(text: str) -> None:
+    """Say something that is worth a line."""
+    _write(harmless(text))
+
+
+def warn(text: str, hint: str | None = None) -> None:
+    """Say that something is not as it should be, and that the work goes on."""
+    _write(f"{_coloured('warning:', '33')} {harmless(text)}")
+    if hint:
+        _write(f"  {harmless(hint)}")
+
+
+def report_error(error: BrickloopError) -> None:
+    """Say what was wrong, where, and what to do."""
+    _write(f"{_coloured('error:', '31')} {harmless(str(error))}")
+    if error.hint:
+        _write(f"  {harmless(error.hint)}")
+
+
+def _coloured(text: str, code: str) -> str:
+    if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
+        return text
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,127 @@
+"""What the terminal shows of a run: the link first, output as it comes, and a failure in full."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from brickloop.display import console, diagnostics
+from brickloop.display.table import show_table
+from brickloop.model.document import Section
+from brickloop.model.run import (
+    CellResult,
+    HtmlOutput,
+    ImageOutput,
+    RunResult,
+    RunStatus,
+    TableOutput,
+    TextOutput,
+)
+from brickloop.model.text import harmless
+
+_RULE = 78
+
+
+class RunView:
+    """Shows one run; everything remote is made harmless before it is written."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._begun = time.monotonic()
+        self._link_shown = False
+        self._sections = 0
+
+    def status(self, status: RunStatus) -> None:
+        """Show a change of the run's status; the first one with its link."""
+        if not self._link_shown:
+            self._link_shown = True
+            diagnostics.note(f"{self._name}: run {status.run_id}  {status.page_url}")
+        if not status.life_cycle.is_final and sys.stderr.isatty():
+            diagnostics.note(f"{self._name}: {status.life_cycle.value.lower()}")
+
+    def section(self, section: Section) -> None:
+        """Show a section of the output document."""
+        self._sections += 1
+        console.write(f"── {self._name}: {harmless(section.title)} ".ljust(_RULE, "─"))
+        if section.query:
+            self._show_sql(section.query)
+        if section.columns:
+            show_table(
+                section.columns, section.rows, total=section.total, truncated=section.truncated
+            )
+        elif section.kind == "figure":
+            size = len(section.image or b"")
+            console.write(f"[figure, {section.mime}, {size:,} bytes]")
+        elif section.kind == "error":
+            console.write(harmless(section.trace or section.text).rstrip())
+        elif section.text:
+            self._show_text(section)
+        console.write()
+
+    def cells(self, cells: tuple[CellResult, ...]) -> None:
+        """Show what each cell gave, beside its first line; cells without output are left out."""
+        for cell in cells:
+            shown = [output for output in cell.outputs if output is not cell.error]
+            if not shown:
+                continue
+            head = f"── {self._name} [{cell.index + 1}] {harmless(cell.first_line)} "
+            console.write(head.ljust(_RULE, "─"))
+            for output in shown:
+                self._show_output(output)
+            console.write()
+
+    def failure(self, result: RunResult) -> None:
+        """Show the cell that failed with its source, the error, and the trace."""
+        status = result.status
+        state = status.result.value if status.result else status.life_cycle.value
+        console.write(f"━━ {self._name}: {state} ".ljust(_RULE, "━"))
+        failed = next((cell for cell in result.cells if cell.error is not None), None)
+        if failed is not None and failed.error is not None:
+            title = f" ({harmless(failed.title)})" if failed.title else ""
+            console.write(f"cell {failed.index + 1}{title}:")
+            for number, line in enumerate(harmless(failed.command).split("\n"), start=1):
+                console.write(f"  {number:>3} │ {line}")
+            console.write(f"{failed.error.name}: {harmless(failed.error.message)}")
+            console.write(harmless(failed.error.trace).rstrip())
+        else:
+            console.write(harmless(result.error or status.message or "the run gave no reason"))
+            if result.error_trace:
+                console.write(harmless(result.error_trace).rstrip())
+        if result.cells_missing:
+            diagnostics.note(f"{self._name}: {result.cells_missing}")
+        console.write("━" * _RULE)
+
+    def finished(self, result: RunResult, saved: tuple[str, ...]) -> None:
+        """Say how long the run took, what it exited with, and where its output is kept."""
+        if result.exit_value:
+            console.write(f"{self._name}: exit value {harmless(result.exit_value)}")
+        seconds = max(result.status.ended_ms - result.status.started_ms, 0) / 1000
+        diagnostics.note(f"{self._name}: {seconds:.1f} s, saved {', '.join(saved)}")
+
+    def _show_output(self, output: object) -> None:
+        if isinstance(output, TextOutput):
+            console.write(harmless(output.text).rstrip("\n"))
+        elif isinstance(output, TableOutput):
+            show_table(output.columns, output.rows, truncated=output.truncated)
+        elif isinstance(output, ImageOutput):
+            console.write(f"[figure, {output.mime}, {len(output.data):,} bytes]")
+        elif isinstance(output, HtmlOutput):
+            console.write(f"[HTML, {len(output.html):,} characters, in the report]")
+
+    def _show_sql(self, query: str) -> None:
+        if console.is_terminal():
+            from rich.syntax import Syntax
+
+            console.rich_console().print(
+                Syntax(harmless(query), "sql", background_color="default", word_wrap=True)
+            )
+        else:
+            console.write(harmless(query))
+
+    def _show_text(self, section: Section) -> None:
+        if section.kind == "markdown" and console.is_terminal():
+            from rich.markdown import Markdown
+
+            console.rich_console().print(Markdown(harmless(section.text)))
+        else:
+            console.write(harmless(section.text).rstrip("\n"))
