@@ -5,11 +5,13 @@ It must stay single-threaded and open no channel: a fork copies neither.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -63,6 +65,7 @@ def _child(connection: socket.socket) -> None:
         connection.setblocking(True)
         stream = connection.makefile("rwb")
         job = KernelJob.from_json(json.loads(stream.readline()))
+        threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
 
         from brickloop.localws.kernel import run_job
 
@@ -78,6 +81,14 @@ def _child(connection: socket.socket) -> None:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _end_with(connection: socket.socket) -> None:
+    """End this process and what it started when the server is gone, however it went."""
+    with contextlib.suppress(OSError):
+        # the server says nothing after the job, so this returns only when its end is closed
+        connection.recv(1)
+    os.killpg(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
