@@ -25,11 +25,11 @@ _RULE = 78
 class RunView:
     """Shows one run; everything remote is made harmless before it is written."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, sections_shown: int = 0) -> None:
         self._name = name
         self._begun = time.monotonic()
         self._link_shown = False
-        self._sections = 0
+        self._sections = sections_shown
 
     def status(self, status: RunStatus) -> None:
         """Show a change of the run's status; the first one with its link."""
@@ -61,7 +61,11 @@ class RunView:
     def cells(self, cells: tuple[CellResult, ...]) -> None:
         """Show what each cell gave, beside its first line; cells without output are left out."""
         for cell in cells:
-            shown = [output for output in cell.outputs if output is not cell.error]
+            shown = [
+                output
+                for output in cell.outputs
+                if output is not cell.error and not self._is_document(output)
+            ]
             if not shown:
                 continue
             head = f"── {self._name} [{cell.index + 1}] {harmless(cell.first_line)} "
@@ -97,6 +101,14 @@ class RunView:
             console.write(f"{self._name}: exit value {harmless(result.exit_value)}")
         seconds = max(result.status.ended_ms - result.status.started_ms, 0) / 1000
         diagnostics.note(f"{self._name}: {seconds:.1f} s, saved {', '.join(saved)}")
+
+    def _is_document(self, output: object) -> bool:
+        """Whether a cell printed the document whose sections have been shown."""
+        return (
+            self._sections > 0
+            and isinstance(output, TextOutput)
+            and output.text.lstrip("=\n").startswith("NOTEBOOK OUTPUT\n")
+        )
 
     def _show_output(self, output: object) -> None:
         if isinstance(output, TextOutput):

@@ -125,7 +125,7 @@ class Deployment:
         sections = document.poll()
         status = run_status(opened.client, opened.host, record.run_id)
         result = self._gather(opened, record, document, status)
-        view = RunView(name)
+        view = RunView(name, sections_shown=self._shown.get(name, 0))
         for section in sections[self._shown.get(name, 0) :]:
             view.section(section)
         view.cells(result.cells)

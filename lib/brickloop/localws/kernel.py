@@ -60,6 +60,7 @@ _CREATE_WIDGET = re.compile(
     r"^\s*CREATE\s+WIDGET\s+\w+\s+(\w+)\s+DEFAULT\s+(['\"])(.*?)\2", re.I | re.S
 )
 _LOG_LIMIT = 5 * 1024 * 1024
+_CLIENT = os.path.join("pyspark", "sql", "connect")
 
 
 class UnsupportedCellError(Exception):
@@ -442,7 +443,12 @@ def notebook_trace(error: BaseException) -> str:
     own = str(Path(__file__).parent)
     for part in _chain(shown):
         part.stack = traceback.StackSummary.from_list(
-            [frame for frame in part.stack if not frame.filename.startswith(own)]
+            [
+                frame
+                for frame in part.stack
+                # the client's own frames say nothing about the notebook
+                if not frame.filename.startswith(own) and _CLIENT not in frame.filename
+            ]
         )
     return "".join(shown.format())
 

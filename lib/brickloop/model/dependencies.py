@@ -46,7 +46,8 @@ class Facts:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Facts:
         """The facts that ``to_json`` gave."""
-        return cls(**{key: value if key == "code" else tuple(value) for key, value in data.items()})
+        lists = {key: tuple(value) for key, value in data.items() if key != "code"}
+        return cls(code=str(data["code"]), **lists)
 
 
 def scan_notebook(notebook: Notebook) -> Facts:

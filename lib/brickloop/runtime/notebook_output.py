@@ -115,15 +115,14 @@ class NotebookOutput:
         lines.append("=" * _RULE)
         return redact("\n".join(lines))
 
-    def write_to_dbfs(self) -> str:
-        """Write the document as text to ``output_path`` and print it; the path."""
+    def write_to_dbfs(self) -> None:
+        """Write the document as text to ``output_path``, and print it for the notebook's page."""
         text = self.render()
         self._put_at(self.output_path, text.encode("utf-8"))
         print(text)
-        return self.output_path
 
-    def write_json(self, json_path: str = _DEFAULT_JSON_PATH) -> str:
-        """Write the document as JSON; the path."""
+    def write_json(self, json_path: str = _DEFAULT_JSON_PATH) -> None:
+        """Write the document as JSON to ``json_path``."""
         document = {
             "version": SCHEMA_VERSION,
             "metadata": self.metadata,
@@ -131,7 +130,6 @@ class NotebookOutput:
             "timestamp": datetime.datetime.now().isoformat(),
         }
         self._put_at(json_path, redact(json.dumps(document, indent=2, default=str)).encode("utf-8"))
-        return json_path
 
     def close(self) -> None:
         """Seal the live document; nothing can be added to it after that."""

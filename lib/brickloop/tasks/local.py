@@ -24,7 +24,7 @@ def start(_context: Any, port: int = 0) -> None:
     """Start the local workspace, or find the one that runs. Example: invoke local.start"""
     from brickloop.display import diagnostics
 
-    server = launcher.ensure_started(data_folder(), port=port)
+    server = launcher.ensure_started(data_folder(), port=port or None)
     if port and not server.host.endswith(f":{port}"):
         diagnostics.warn(f"port {port} was not to be had, or the server runs already")
     diagnostics.note(f"the local workspace is at {server.host} (invoke local.env for its token)")
