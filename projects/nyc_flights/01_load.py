@@ -87,4 +87,4 @@ output.add_dataframe(
     max_rows=5,
 )
 output.metadata["flights"] = spark.table("nyc_flights.raw_flights").count()
-output.write_to_dbfs()
+output.close()

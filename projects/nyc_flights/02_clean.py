@@ -108,4 +108,4 @@ by_month = (
     .orderBy("month")
 )
 output.add_dataframe("Months", by_month)
-output.write_to_dbfs()
+output.close()

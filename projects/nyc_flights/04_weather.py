@@ -91,4 +91,4 @@ output.add_markdown(
     f"Of **{totals['late']:,}** late departures **{share:.0f} %** happened in calm weather. Bad weather makes an "
     "hour far worse, but it is rare; under a clear sky delay grows from morning to night as well.",
 )
-output.write_to_dbfs()
+output.close()
