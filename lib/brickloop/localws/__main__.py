@@ -108,7 +108,8 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 def _listen(port: int) -> socket.socket:
     """A socket on the port that was asked for, or on a free one where that is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio switches the 40 ms pauses of Nagle's algorithm off only where the protocol is named
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":
         # elsewhere this flag would let two servers share a port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
