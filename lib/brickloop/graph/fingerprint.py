@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from brickloop.graph.scan import Project
+from brickloop.flows.project import Project
 
 _VERSION = 1
 

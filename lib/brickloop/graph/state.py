@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from brickloop.display import diagnostics
 from brickloop.sync.ledger import Ledger
 
 _LAST_KEY = "deps:"
@@ -16,6 +17,17 @@ def state_name(path: Path, target: str) -> str:
     return f"{path}{_SEPARATOR}{target}"
 
 
+def open_ledger(path: Path) -> Ledger:
+    """The ledger at a path; one that could not be read is spoken of, kept aside and begun anew."""
+    ledger = Ledger(path)
+    if ledger.set_aside is not None:
+        diagnostics.warn(
+            f"the ledger could not be read; it is kept as {ledger.set_aside.name}",
+            "a new one is begun, and what was done before is done once more",
+        )
+    return ledger
+
+
 class LedgerBackend:
     """A backend of doit (its ``doit.BACKEND`` entry point) on the ledger."""
 
@@ -25,7 +37,7 @@ class LedgerBackend:
         self.name = name
         path, _, target = name.partition(_SEPARATOR)
         self._target = target
-        self._ledger = Ledger(Path(path))
+        self._ledger = open_ledger(Path(path))
         self._tasks = self._ledger.task_state(target)
         self._changed: set[str] = set()
 

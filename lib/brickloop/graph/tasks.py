@@ -20,13 +20,12 @@ from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError, UsageError
 from brickloop.flows.deploy import Deployment
+from brickloop.flows.project import Project, ProjectFile, read_project
 from brickloop.flows.target import ledger_key
 from brickloop.graph import outcome
 from brickloop.graph.fingerprint import fingerprints
-from brickloop.graph.scan import Project, ProjectFile, read_project
-from brickloop.graph.state import state_name
+from brickloop.graph.state import open_ledger, state_name
 from brickloop.runtime.wheel import runtime_wheel
-from brickloop.sync.ledger import Ledger
 
 _INTERRUPTED = 130
 
@@ -54,7 +53,7 @@ def notebook_tasks(
     """
     with _for_people():
         settings = _settings()
-        ledger = _open_ledger(settings)
+        ledger = open_ledger(_ledger_path(settings))
         project = read_project(settings.root / folder, ledger)
         given = _texts(parameters or {}, project)
         wheel, _ = runtime_wheel(brickloop.__version__)
@@ -165,16 +164,6 @@ def _settings() -> Settings:
 
 def _ledger_path(settings: Settings) -> Path:
     return settings.state_folder / "ledger.db"
-
-
-def _open_ledger(settings: Settings) -> Ledger:
-    ledger = Ledger(_ledger_path(settings))
-    if ledger.set_aside is not None:
-        diagnostics.warn(
-            f"the ledger could not be read; it is kept as {ledger.set_aside.name}",
-            "a new one is begun, and what was done before is done once more",
-        )
-    return ledger
 
 
 def _texts(

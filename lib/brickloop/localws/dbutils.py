@@ -15,7 +15,7 @@ from brickloop.model.paths import parse_remote_path
 _TASK_VALUE_LIMIT = 48 * 1024
 
 
-class NotebookExit(BaseException):  # noqa: N818  it is no error
+class NotebookExit(BaseException):
     """Raised by ``dbutils.notebook.exit``; ends the notebook with success."""
 
     def __init__(self, value: str) -> None:

@@ -26,7 +26,7 @@ def serve(address: str, parent: int) -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     unfinished = address + ".new"
     listener.bind(unfinished)
-    os.chmod(unfinished, 0o600)
+    Path(unfinished).chmod(0o600)
     listener.listen(64)
     listener.settimeout(1.0)
     Path(unfinished).rename(address)
@@ -76,7 +76,7 @@ def _child(connection: socket.socket) -> None:
         send({"kind": "started", "pid": os.getpid()})
         run_job(job, send)
         code = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001  nothing may reach the forkserver's own loop
         traceback.print_exc()
     finally:
         sys.stderr.flush()

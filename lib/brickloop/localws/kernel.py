@@ -60,7 +60,7 @@ _CREATE_WIDGET = re.compile(
     r"^\s*CREATE\s+WIDGET\s+\w+\s+(\w+)\s+DEFAULT\s+(['\"])(.*?)\2", re.I | re.S
 )
 _LOG_LIMIT = 5 * 1024 * 1024
-_CLIENT = os.path.join("pyspark", "sql", "connect")
+_CLIENT = str(Path("pyspark") / "sql" / "connect")
 
 
 class UnsupportedCellError(Exception):
@@ -116,7 +116,7 @@ class _Run:
             context.run_cells(record=True)
         except NotebookExit as end:
             return self._ended("success", exit_value=end.value)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  whatever user code raises is its outcome
             return self._ended("failed", error=one_line(error), error_trace=notebook_trace(error))
         return self._ended("success")
 
@@ -131,7 +131,7 @@ class _Run:
                 return self._ended("success")
             error = f"SystemExit: {end.code}"
             return self._ended("failed", error=error, error_trace=error)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  whatever user code raises is its outcome
             return self._ended("failed", error=one_line(error), error_trace=notebook_trace(error))
         return self._ended("success")
 
@@ -162,10 +162,10 @@ class _Run:
         text = self.layout.real(workspace_path(task["file"]["path"])).read_text(encoding="utf-8")
         for statement in split_statements(text):
             frame = self.spark.sql(statement, self.job.parameters or None)
-            print(frame.limit(1000).toArrow().to_pylist())
+            sys.stdout.write(f"{frame.limit(1000).toArrow().to_pylist()}\n")
 
-    def _ended(self, status: str, **facts: Any) -> KernelOutcome:
-        redacted = {key: self.secrets.redact(value) for key, value in facts.items()}
+    def _ended(self, status: str, **facts: str) -> KernelOutcome:
+        redacted: dict[str, Any] = {key: self.secrets.redact(value) for key, value in facts.items()}
         logs = self.secrets.redact("".join(self.logs))[-_LOG_LIMIT:]
         return KernelOutcome(status, logs=logs, task_values=self.jobs.taskValues.values, **redacted)
 
@@ -201,7 +201,7 @@ class _Run:
 
 
 class _Context:
-    """One notebook's names, parameters and folder; ``%run`` shares it, ``notebook.run`` does not."""
+    """A notebook's names, parameters and folder; ``%run`` shares it, ``notebook.run`` does not."""
 
     def __init__(self, run: _Run, path: str, parameters: dict[str, str]) -> None:
         self.run = run
@@ -324,7 +324,7 @@ class _Context:
 
     def _run_apart(self, path: str, parameters: dict[str, str]) -> str:
         """``dbutils.notebook.run``: another notebook among names of its own."""
-        before = os.getcwd(), list(sys.path)
+        before = Path.cwd(), list(sys.path)
         context = _Context(self.run, resolve(path, self.path), parameters)
         try:
             context.run_cells(record=False)

@@ -1,4 +1,4 @@
-"""Kernels for the server: a forkserver that is kept warm, and a process of its own for every run."""
+"""Kernels for the server: a forkserver that is kept warm, a process of its own for each run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python cells: compiled so that errors name the cell, the last value shown, line magics understood."""
+"""Python cells: errors name the cell, the last value is shown, line magics are understood."""
 
 from __future__ import annotations
 

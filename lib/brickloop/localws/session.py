@@ -53,7 +53,7 @@ _CURRENT_USER = re.compile(r"\b(?:current_user|session_user)\s*\(\s*\)", re.I)
 
 
 def open_session(layout: StoreLayout, endpoint: str, *, user: str) -> SparkSession:
-    """A fresh Spark Connect session in which the store's paths and tables are what they should be."""
+    """A fresh Spark Connect session with the store's paths and tables in place."""
     rewriter = _PlanRewriter(layout)
     builder = DefaultChannelBuilder(endpoint)
     builder.add_interceptor(rewriter)
@@ -63,10 +63,9 @@ def open_session(layout: StoreLayout, endpoint: str, *, user: str) -> SparkSessi
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.warehouse.dir", str(layout.warehouse / CATALOG / DEFAULT_SCHEMA))
     catalog.refresh()
-    spark.client  # noqa: B018  the channel is open from here on
     rewriter.catalog = catalog
     front = SqlFront(layout, spark, catalog, user)
-    spark.sql = front.sql  # type: ignore[method-assign]
+    spark.sql = front.sql
     front.plain(f"USE SCHEMA {DEFAULT_SCHEMA}").collect()
     return spark
 
@@ -308,7 +307,7 @@ class _PlanRewriter(
         if "://" in str(real):
             return str(real)
         text = str(real)
-        there = glob.glob(text) if glob.has_magic(text) else Path(text).exists()
+        there = glob.glob(text) if glob.has_magic(text) else Path(text).exists()  # noqa: PTH207
         if not there:
             raise AnalysisException(
                 f"[PATH_NOT_FOUND] Path does not exist: {path}. SQLSTATE: 42K03"

@@ -63,7 +63,7 @@ def install(layout: StoreLayout) -> None:
         return real_open(lead(file), mode, *args, **kwargs)
 
     builtins.open = led_open
-    io.open = led_open  # type: ignore[assignment]
+    io.open = led_open
     for name in _ONE_PATH:
         setattr(os, name, one(getattr(os, name)))
     for name in _TWO_PATHS:

@@ -29,6 +29,7 @@ from brickloop.model.notebook import (
 from brickloop.model.paths import RemotePath, Store, workspace_path
 
 DIRECTORY, NOTEBOOK, FILE = "DIRECTORY", "NOTEBOOK", "FILE"
+_ROOTS = {"/Workspace", *(f"/Workspace/{name}" for name in ("Users", "Shared", "Repos"))}
 _HEADERS = {
     header_line(language).encode(): language
     for language in (Language.PYTHON, Language.SQL, Language.SCALA)
@@ -162,7 +163,7 @@ class WorkspaceTree:
     def delete(self, path: str, *, recursive: bool, shown: str) -> None:
         """Remove an object; a folder that holds something only when ``recursive``."""
         path = workspace_path(path)
-        if path.count("/") < 2:
+        if path in _ROOTS:
             raise invalid(f"{shown} cannot be deleted.")
         with self._lock:
             found = self.get(path if shown.startswith("/Workspace") else shown)

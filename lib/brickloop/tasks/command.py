@@ -41,7 +41,7 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
                 raise Exit(code=0) from None
             except (Exit, SystemExit):
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  the last resort before a traceback
                 raise Exit(_own_fault(error), code=1) from None
 
         return task(**options)(guarded)

@@ -77,7 +77,7 @@ def findings() -> list[dict[str, str]]:
     for name in sorted(clashing):
         found.append(
             {
-                "what": f"{name} and pyspark-client install the same folder and overwrite each other",
+                "what": f"{name} and pyspark-client overwrite each other's files",
                 "do": f"pip uninstall {name}, then pip install --force-reinstall pyspark-client",
             }
         )

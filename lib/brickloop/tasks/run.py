@@ -20,12 +20,13 @@ from brickloop.tasks.command import command
         "profile": "profile of .databrickscfg; 'local' is the local workspace",
         "compute": "'serverless', or 'cluster:' and an id or name",
     },
+    positional=["notebook"],
     iterable=["parameter"],
 )
 def run(
     _context: Any,
     notebook: str,
-    parameter: Sequence[str] = (),
+    parameter: Sequence[str],
     parameters: str = "",
     profile: str = "",
     compute: str = "",
@@ -37,8 +38,8 @@ def run(
     from brickloop.config.profile import resolve_target
     from brickloop.config.settings import find_root, load_settings
     from brickloop.flows.deploy import Deployment
+    from brickloop.flows.project import read_project
     from brickloop.flows.target import ledger_key
-    from brickloop.graph.scan import read_project
     from brickloop.sync.ledger import Ledger
 
     given = read_parameters(parameter, parameters)

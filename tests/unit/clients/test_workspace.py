@@ -1,4 +1,4 @@
-"""The door to a workspace: what does not answer, what does not let us in, and what is said of it."""
+"""The door to a workspace: what does not answer, what does not let us in, what is said."""
 
 import socket
 import threading
@@ -54,9 +54,11 @@ def test_a_port_where_nobody_listens_is_named_at_once():
 
 def test_a_host_that_listens_and_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr("brickloop.clients.workspace._PROBE_READ_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(ConnectionFailed, match="no answer within"):
-            probe(f"http://127.0.0.1:{silent.getsockname()[1]}")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(ConnectionFailed, match="no answer within"),
+    ):
+        probe(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
 def test_a_wrong_token_is_an_authentication_error_without_the_token(refusing_host):
