@@ -61,10 +61,12 @@ def notebook_tasks(
         target = resolve_target(settings)
         key = ledger_key(settings, target=target)
         deployment = Deployment(settings, target, key, ledger, Path(folder).name)
-    yield from _upload_tasks(project, deployment)
+    # doit takes the first kind first: so each notebook is shown before the next one is run
+    for notebook in project.notebooks:
+        yield _fetch_task(notebook, deployment, prints[notebook.name])
     for notebook in project.notebooks:
         yield _run_task(project, notebook, deployment, prints[notebook.name], given)
-        yield _fetch_task(notebook, deployment, prints[notebook.name])
+    yield from _upload_tasks(project, deployment)
 
 
 def _upload_tasks(project: Project, deployment: Deployment) -> Iterator[dict[str, Any]]:
