@@ -1,95 +1,132 @@
-"""A process that has imported what notebooks need and forks a child for each run.
+"""A process that has imported what notebooks need and forks a kernel for each run.
 
-It must stay single-threaded and open no channel: a fork copies neither.
+It stays single-threaded and opens no channel to the engine: neither would survive a fork. A request
+is eight bytes, the run's number, with three descriptors; when a kernel ends, a line goes back.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
+import select
 import signal
 import socket
 import sys
-import threading
 import traceback
-from pathlib import Path
+import warnings
+from typing import Any
 
-from brickloop.localws.kernel_job import KernelJob
+_IDLE_IMPORTS = ("matplotlib.pyplot", "matplotlib.backends.backend_agg")
 
 
-def serve(address: str, parent: int) -> None:
-    """Answer each connection with a child that runs the job it sends; ends with its parent."""
-    _preload()
-    # children are reaped by the system
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    unfinished = address + ".new"
-    listener.bind(unfinished)
-    Path(unfinished).chmod(0o600)
-    listener.listen(64)
-    listener.settimeout(1.0)
-    Path(unfinished).rename(address)
-    while os.getppid() == parent:
-        try:
-            connection, _ = listener.accept()
-        except TimeoutError:
-            continue
-        if os.fork() == 0:
-            listener.close()
-            _child(connection)
-        connection.close()
+class Forkserver:
+    """Forks kernels on request until the server's end of the control line closes."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._children: dict[int, int] = {}
+        self._idle = list(_IDLE_IMPORTS)
+
+    def serve(self) -> None:
+        """Answer requests; ends, with all kernels, when the server is gone."""
+        _preload()
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_read, False)
+        os.set_blocking(wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        while True:
+            wait = 0 if self._idle else None
+            sources: list[Any] = [self._control, wake_read]
+            ready = select.select(sources, [], [], wait)[0]
+            if wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake_read, 4096)
+            self._reap()
+            if self._control in ready:
+                message, descriptors, _, _ = socket.recv_fds(self._control, 8, 3)
+                if len(message) < 8 or len(descriptors) < 3:
+                    break
+                self._fork(int.from_bytes(message, "big"), descriptors, (wake_read, wake_write))
+            elif self._idle and not ready:
+                _import(self._idle.pop(0))
+                _freeze()
+        for pid in self._children:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+
+    def _fork(self, number: int, descriptors: list[int], ours: tuple[int, int]) -> None:
+        with warnings.catch_warnings():
+            # numpy's idle worker threads are of no concern: they know of fork
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            _become_kernel(self._control, descriptors, ours)
+        self._children[pid] = number
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def _reap(self) -> None:
+        while self._children:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            number = self._children.pop(pid, None)
+            if number is None:
+                continue
+            report = {"number": number, "exit_code": os.waitstatus_to_exitcode(status)}
+            with contextlib.suppress(OSError):
+                self._control.sendall(json.dumps(report).encode() + b"\n")
 
 
 def _preload() -> None:
-    import matplotlib.pyplot
-    import numpy
-    import pandas
-    import pyarrow
-    import pyspark.sql.connect.session
-    import pyspark.sql.functions
-    import pyspark.sql.types
+    """Import what nearly every notebook needs; the kernel itself first."""
+    from brickloop.localws import kernel  # noqa: F401
 
-    import brickloop.localws.kernel
-    import brickloop.localws.session
-
-    del matplotlib, numpy, pandas, pyarrow, pyspark, brickloop
+    for name in ("pandas", "pyarrow", "pyarrow.parquet", "brickloop.localws.session"):
+        _import(name)
+    for name in ("pyspark.sql.functions", "pyspark.sql.types", "pyspark.sql.pandas.types"):
+        _import(name)
+    _freeze()
 
 
-def _child(connection: socket.socket) -> None:
-    """Run one job and end the process; what the socket's other end is not told is in the log."""
+def _import(name: str) -> None:
+    try:
+        __import__(name)
+    except Exception:  # noqa: BLE001 - a kernel that needs it will say so itself
+        traceback.print_exc()
+
+
+def _freeze() -> None:
+    """Keep the collector from touching, and so copying, pages that all kernels share."""
+    gc.collect()
+    gc.freeze()
+
+
+def _become_kernel(control: socket.socket, descriptors: list[int], ours: tuple[int, int]) -> None:
+    """In the child: run the job and end the process; never returns."""
     code = 1
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        connection.setblocking(True)
-        stream = connection.makefile("rwb")
-        job = KernelJob.from_json(json.loads(stream.readline()))
-        threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        control.close()
+        for descriptor in ours:
+            os.close(descriptor)
+        from brickloop.localws.kernel import serve_job
 
-        from brickloop.localws.kernel import run_job
-
-        def send(event: dict[str, object]) -> None:
-            stream.write(json.dumps(event, default=str).encode() + b"\n")
-            stream.flush()
-
-        send({"kind": "started", "pid": os.getpid()})
-        run_job(job, send)
+        serve_job(*descriptors)
         code = 0
-    except BaseException:  # noqa: BLE001  nothing may reach the forkserver's own loop
+    except BaseException:  # noqa: BLE001 - the process ends here, the server hears of it
         traceback.print_exc()
     finally:
-        sys.stderr.flush()
         os._exit(code)
 
 
-def _end_with(connection: socket.socket) -> None:
-    """End this process and what it started when the server is gone, however it went."""
-    with contextlib.suppress(OSError):
-        # the server says nothing after the job, so this returns only when its end is closed
-        connection.recv(1)
-    os.killpg(os.getpid(), signal.SIGKILL)
-
-
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    Forkserver(socket.socket(fileno=int(sys.argv[1]))).serve()
