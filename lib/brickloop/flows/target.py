@@ -75,7 +75,8 @@ def _who(client: WorkspaceClient, host: str) -> str:
         except sdk.PermissionDenied as error:
             # workspaces answer 403 to a token that is not theirs
             raise NotAuthenticated(
-                f"the workspace does not accept the credentials: {str(error).split(' Config: ')[0]}",
+                "the workspace does not accept the credentials:"
+                f" {str(error).split(' Config: ', 1)[0]}",
                 where=host,
                 hint="get a new token, or sign in with: databricks auth login --host " + host,
             ) from None

@@ -96,8 +96,9 @@ def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
     try:
         asyncio.run(_answer(app, listener, lambda: write_record(root, record), options))
     finally:
-        (root / "server.json").unlink(missing_ok=True)
         services.close()
+        # last: who waits for this process learns from it which one to wait for
+        (root / "server.json").unlink(missing_ok=True)
         _LOG.info("stopped")
     return 0
 

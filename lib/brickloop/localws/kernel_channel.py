@@ -40,7 +40,7 @@ class KernelChannel:
         with self._sending:
             self._line.sendall(line)
 
-    def call(self, **fields: Any) -> dict[str, Any]:
+    def call(self, kind: str = "call", **fields: Any) -> dict[str, Any]:
         """Ask the server to do something and wait for its answer; several threads may ask."""
         with self._answered:
             self._calls += 1
@@ -48,7 +48,7 @@ class KernelChannel:
             if not self._listening:
                 self._listening = True
                 threading.Thread(target=self._listen, daemon=True).start()
-        self.send("call", id=number, **fields)
+        self.send(kind, id=number, **fields)
         with self._answered:
             self._answered.wait_for(lambda: number in self._answers)
             return self._answers.pop(number)
