@@ -86,7 +86,7 @@ def ensure_started(
     try:
         with FileLock(root / "launch.lock", wait_seconds=2 * _READY_SECONDS):
             # whoever held the lock may have started it
-            found = _find_ours(root)
+            found = _find_ours(root) or _wait_until_ready(root)
             if found is not None:
                 return found
             last = read_record(root)
@@ -163,6 +163,17 @@ def _find_ours(root: Path) -> LocalServer | None:
     return found if record is not None and record.version == version("brickloop") else None
 
 
+def _wait_until_ready(root: Path) -> LocalServer | None:
+    """The server that is just starting, also when it was started by hand; None when none is."""
+    deadline = time.monotonic() + _PROBE_SECONDS
+    while is_held(root / "server.lock") and time.monotonic() < deadline:
+        found = find_running(root)
+        if found is not None:
+            return _find_ours(root)
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
 def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> LocalServer:
     log_path = root / "server.log"
     command = [
@@ -215,17 +226,18 @@ def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> Local
 def _end_server(root: Path) -> bool:
     """Ask the server to end, then make it; only a process that holds the root's lock is ours."""
     lock = root / "server.lock"
-    record = read_record(root)
-    if not is_held(lock):
-        with contextlib.suppress(FileNotFoundError):
-            (root / "server.json").unlink()
+    deadline = time.monotonic() + _STOP_SECONDS
+    while (record := read_record(root)) is None and is_held(lock):
+        if time.monotonic() >= deadline:
+            raise ConnectionFailed(
+                "a server works with this folder and does not say which process it is",
+                where=str(root),
+                hint="end the process 'brickloop.localws' that was started with this folder",
+            )
+        time.sleep(_POLL_SECONDS)
+    if record is None or not is_held(lock):
+        (root / "server.json").unlink(missing_ok=True)
         return False
-    if record is None:
-        raise ConnectionFailed(
-            "a server works with this folder and does not say which process it is",
-            where=str(root),
-            hint="wait until it is ready, or end the process 'brickloop.localws'",
-        )
     for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (_KILL, _STOP_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(record.pid, number)
@@ -233,8 +245,7 @@ def _end_server(root: Path) -> bool:
         while time.monotonic() < deadline:
             _reap(record.pid)
             if not is_held(lock):
-                with contextlib.suppress(FileNotFoundError):
-                    (root / "server.json").unlink()
+                (root / "server.json").unlink(missing_ok=True)
                 _wait_for(record.pid)
                 return True
             time.sleep(_POLL_SECONDS)
