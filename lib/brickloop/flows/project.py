@@ -20,7 +20,7 @@ from brickloop.model.notebook import (
 from brickloop.sync.ledger import Ledger
 
 _LEFT_OUT = {"__pycache__", "node_modules", "outputs", ".venv"}
-_FACTS = "scan-1"
+_FACTS = "scan-2"
 
 
 @dataclass(frozen=True)
@@ -170,18 +170,31 @@ def _direct(file: ProjectFile, files: dict[str, ProjectFile]) -> set[str]:
         if name in files and files[name].is_notebook:
             found.add(name)
     for module in file.facts.imports:
-        inner = module.replace(".", "/")
-        for base in (folder, PurePosixPath()):
-            for candidate in (f"{inner}.py", f"{inner}/__init__.py"):
-                name = str(base / candidate)
-                if name in files and not files[name].is_notebook:
-                    found.add(name)
+        for name in _module_files(module, folder):
+            if name in files and not files[name].is_notebook:
+                found.add(name)
     for text in file.facts.paths:
         for base in (folder, PurePosixPath()):
             name = _beside(base, text)
             if name in files and not files[name].is_notebook:
                 found.add(name)
     return found
+
+
+def _module_files(module: str, folder: PurePosixPath) -> Iterable[str]:
+    """Where a module may be: beside the importer, then at the root; its packages with it."""
+    inner = module.lstrip(".")
+    level = len(module) - len(inner)
+    bases = [folder, PurePosixPath()]
+    if level:
+        # one dot is the folder itself, each further one a step up; the root is as far as it goes
+        bases = [[folder, *folder.parents][min(level - 1, len(folder.parents))]]
+    parts = inner.split(".") if inner else []
+    for base in bases:
+        for depth in range(len(parts) + 1):
+            yield str(base.joinpath(*parts[:depth], "__init__.py"))
+        if parts:
+            yield str(base.joinpath(*parts).with_suffix(".py"))
 
 
 def _included(file: ProjectFile, files: dict[str, ProjectFile]) -> list[str]:

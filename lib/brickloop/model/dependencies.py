@@ -31,7 +31,7 @@ class Facts:
     calls: tuple[str, ...] = ()
     """Notebooks that ``dbutils.notebook.run`` names."""
     imports: tuple[str, ...] = ()
-    """Dotted names of imported modules."""
+    """Dotted names of imported modules; leading dots as written."""
     paths: tuple[str, ...] = ()
     """Texts that may name a file."""
     reads: tuple[str, ...] = ()
@@ -119,9 +119,11 @@ class _Found:
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 self.imports += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                self.imports.append(node.module)
-                self.imports += [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                module = "." * node.level + (node.module or "")
+                dot = "." if node.module else ""
+                self.imports.append(module)
+                self.imports += [f"{module}{dot}{alias.name}" for alias in node.names]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 if _PATH_LIKE.match(node.value) and ("." in node.value or "/" in node.value):
                     self.paths.append(node.value.lstrip("/"))
