@@ -116,7 +116,7 @@ class NotebookCells:
         heads = [_head(cell) for cell in notebook.cells]
         channel.send("plan", heads=heads)
         for cell, head in zip(notebook.cells, heads, strict=True):
-            channel.call("begin", position=head["position"])
+            channel.send_and_wait("begin", position=head["position"])
             try:
                 self._run_cell(cell, self._path, 0)
             except NotebookExit as end:

@@ -1,7 +1,7 @@
 """A process that has imported what notebooks need and forks a kernel for each run.
 
 It stays single-threaded and opens no channel to the engine: neither would survive a fork. A request
-is eight bytes, the run's number, with three descriptors; when a kernel ends, a line goes back.
+is eight bytes, the run's number, with four descriptors; when a kernel ends, a line goes back.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Forkserver:
                     os.read(wake_read, 4096)
             self._reap()
             if self._control in ready:
-                message, descriptors, _, _ = socket.recv_fds(self._control, 8, 3)
-                if len(message) < 8 or len(descriptors) < 3:
+                message, descriptors, _, _ = socket.recv_fds(self._control, 8, 4)
+                if len(message) < 8 or len(descriptors) < 4:
                     break
                 self._fork(int.from_bytes(message, "big"), descriptors, (wake_read, wake_write))
             elif self._idle and not ready:

@@ -42,10 +42,11 @@ _HIDDEN_VARIABLES = ("DATABRICKS_", "BRICKLOOP_", "ARM_", "AWS_SECRET", "AWS_SES
 _KEPT: list[Any] = []
 
 
-def serve_job(channel_end: int, out: int, err: int) -> None:
+def serve_job(channel_end: int, out: int, err: int, taken: int) -> None:
     """Run the job that comes over the channel; returns when its outcome is sent."""
-    os.set_inheritable(channel_end, False)
-    channel = KernelChannel(socket.socket(fileno=channel_end))
+    for descriptor in (channel_end, taken):
+        os.set_inheritable(descriptor, False)
+    channel = KernelChannel(socket.socket(fileno=channel_end), taken)
     _take_streams(out, err)
     channel.send("hello", pid=os.getpid())
     signal.signal(signal.SIGTERM, _cancel)
@@ -124,7 +125,7 @@ def _enter(kernel: KernelServices, path: str, wheels: list[str]) -> None:
 
 def _make_services(job: KernelJob, layout: StoreLayout, channel: KernelChannel) -> KernelServices:
     paths = VirtualPaths(layout)
-    display = Display(lambda item: channel.send("item", item=item))
+    display = Display(lambda item: channel.send_and_wait("item", item=item))
     opener = _session_opener()
     session = LiveSession(
         lambda: opener(layout, job.engine, user=job.user), lambda frame: display.display(frame)
@@ -190,5 +191,5 @@ def _cancel(_number: int, _frame: Any) -> None:
 
 
 if __name__ == "__main__":
-    serve_job(*(int(word) for word in sys.argv[1:4]))
+    serve_job(*(int(word) for word in sys.argv[1:5]))
     os._exit(0)

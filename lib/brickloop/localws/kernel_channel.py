@@ -14,8 +14,9 @@ from typing import Any
 class KernelChannel:
     """Sends messages, each behind all that was printed before it; thread safe."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, taken: int) -> None:
         self._line = line
+        self._taken = taken
         self._reader = line.makefile("rb")
         self._pid = os.getpid()
         self._sending = threading.Lock()
@@ -32,15 +33,20 @@ class KernelChannel:
         """Send a message; a process that user code has forked off sends nothing."""
         if os.getpid() != self._pid:
             return
-        for stream in (sys.stdout, sys.stderr):
-            # user code may have closed or replaced it
-            with suppress(Exception):
-                stream.flush()
-        line = json.dumps({"k": kind, **fields}).encode() + b"\n"
+        self._flush()
         with self._sending:
-            self._line.sendall(line)
+            self._line.sendall(_encode(kind, fields))
 
-    def call(self, kind: str = "call", **fields: Any) -> dict[str, Any]:
+    def send_and_wait(self, kind: str, **fields: Any) -> None:
+        """Send a message and wait until it is taken in: what is printed next stands behind it."""
+        if os.getpid() != self._pid:
+            return
+        self._flush()
+        with self._sending:
+            self._line.sendall(_encode(kind, fields))
+            os.read(self._taken, 1)
+
+    def call(self, **fields: Any) -> dict[str, Any]:
         """Ask the server to do something and wait for its answer; several threads may ask."""
         with self._answered:
             self._calls += 1
@@ -48,10 +54,16 @@ class KernelChannel:
             if not self._listening:
                 self._listening = True
                 threading.Thread(target=self._listen, daemon=True).start()
-        self.send(kind, id=number, **fields)
+        self.send("call", id=number, **fields)
         with self._answered:
             self._answered.wait_for(lambda: number in self._answers)
             return self._answers.pop(number)
+
+    def _flush(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            # user code may have closed or replaced it
+            with suppress(Exception):
+                stream.flush()
 
     def _listen(self) -> None:
         for line in self._reader:
@@ -59,3 +71,7 @@ class KernelChannel:
             with self._answered:
                 self._answers[answer["id"]] = answer
                 self._answered.notify_all()
+
+
+def _encode(kind: str, fields: dict[str, Any]) -> bytes:
+    return json.dumps({"k": kind, **fields}).encode() + b"\n"

@@ -31,17 +31,19 @@ class KernelEnds:
     channel: socket.socket
     out: int
     err: int
+    taken: int
+    """Gives a byte for each message that the kernel waits to see taken in."""
 
     @property
     def descriptors(self) -> list[int]:
-        """Channel, stdout, stderr."""
-        return [self.channel.fileno(), self.out, self.err]
+        """All of them, in the order in which ``serve_job`` takes them."""
+        return [self.channel.fileno(), self.out, self.err, self.taken]
 
     def close(self) -> None:
         """Close this process's copies."""
         self.channel.close()
-        os.close(self.out)
-        os.close(self.err)
+        for descriptor in (self.out, self.err, self.taken):
+            os.close(descriptor)
 
 
 @dataclass
@@ -51,13 +53,19 @@ class KernelLinks:
     channel: socket.socket
     out: int
     err: int
+    taken: int
     _rest: bytes = field(default=b"", repr=False)
 
     def close(self) -> None:
         """Close them; a process that still writes gets a broken pipe."""
         self.channel.close()
-        os.close(self.out)
-        os.close(self.err)
+        for descriptor in (self.out, self.err, self.taken):
+            os.close(descriptor)
+
+    def acknowledge(self) -> None:
+        """Let the kernel go on: what it prints from now on belongs behind its last message."""
+        with contextlib.suppress(OSError):
+            os.write(self.taken, b".")
 
     def follow(
         self,
@@ -112,6 +120,7 @@ def open_links() -> tuple[KernelLinks, KernelEnds]:
     ours, theirs = socket.socketpair()
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
+    taken_read, taken_write = os.pipe()
     for pipe in (out_read, err_read):
         os.set_blocking(pipe, False)
         with contextlib.suppress(OSError, ImportError):
@@ -119,7 +128,10 @@ def open_links() -> tuple[KernelLinks, KernelEnds]:
 
             # fewer turns between the two processes for a chatty cell (Linux only)
             fcntl.fcntl(pipe, _SET_PIPE_SIZE, _PIPE_BYTES)
-    return KernelLinks(ours, out_read, err_read), KernelEnds(theirs, out_write, err_write)
+    return (
+        KernelLinks(ours, out_read, err_read, taken_write),
+        KernelEnds(theirs, out_write, err_write, taken_read),
+    )
 
 
 def _receive(channel: socket.socket) -> bytes:

@@ -233,12 +233,10 @@ class KernelPool:
                 self._signal(run, signal.SIGKILL)
         elif kind == "begin":
             recorder.begin(message["position"])
-            # the cell prints nothing before this answer, so what comes next is its own
-            answer = json.dumps({"id": message["id"]}).encode() + b"\n"
-            with contextlib.suppress(OSError), run.lock:
-                links.channel.sendall(answer)
+            links.acknowledge()
         elif kind == "item":
             recorder.item(message["item"])
+            links.acknowledge()
         elif kind == "end":
             recorder.end(message["state"], message.get("summary"), message.get("error"))
         elif kind == "secret":
