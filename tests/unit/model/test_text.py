@@ -1,0 +1,20 @@
+"""Foreign text on a terminal."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brickloop.model.text import harmless
+
+
+def test_escape_sequences_go_and_control_characters_are_shown():
+    assert harmless("a\x1b[2Jb\x1b]0;title\x07c") == "abc"
+    assert harmless("bell\x07 back\x08 \x9b31m") == "bell\\x07 back\\x08 \\x9b31m"
+    assert harmless("line\r\nnext\rlast\tend") == "line\nnext\nlast\tend"
+    assert "\u202e" not in harmless("\u202eevil")
+
+
+@given(st.text())
+def test_nothing_that_moves_a_cursor_is_left(text):
+    assert not any(
+        (ord(char) < 32 and char not in "\n\t") or 127 <= ord(char) < 160 for char in harmless(text)
+    )
