@@ -57,7 +57,7 @@ def slot_of(name: str, head: bytes) -> Slot:
 
 
 def local_name(slot: str, language: Language | None, format: NotebookFormat | None) -> str:
-    """The file name of a notebook that stands in a slot of the workspace."""
+    """The path of the local file for a notebook that stands in a slot of the workspace."""
     if format is NotebookFormat.JUPYTER:
         return slot if slot.lower().endswith(".designer.ipynb") else f"{slot}.ipynb"
     return f"{slot}{SOURCE_SUFFIXES[language or Language.PYTHON]}"

@@ -31,6 +31,8 @@ class ObjectStore:
         path = self._path(sha256)
         wait = durable and self._durable
         if path.exists():
+            with contextlib.suppress(OSError):
+                os.utime(path)
             if wait and sha256 not in self._known:
                 with path.open("rb") as file:
                     os.fsync(file.fileno())

@@ -62,6 +62,8 @@ class DiskTree:
         self._trash = trash
         self._durable = durable
         self._exchange = _exchange_call()
+        self.leftovers: list[str] = []
+        """Staged versions that the last walk met: a killed sync left them behind."""
 
     def exists(self) -> bool:
         """Whether the root is there."""
@@ -74,6 +76,7 @@ class DiskTree:
         are files; other links are found with their problem.
         """
         pending = [""]
+        self.leftovers = []
         while pending:
             folder = pending.pop()
             try:
@@ -84,21 +87,15 @@ class DiskTree:
                 continue
             for entry in listed:
                 path = f"{folder}/{entry.name}" if folder else entry.name
+                if is_staged(entry.name):
+                    self.leftovers.append(path)
+                    continue
                 found = self._look(entry, path)
                 if found is None or skip(path, found.is_folder):
                     continue
                 yield found
                 if found.is_folder and not found.problem:
                     pending.append(path)
-
-    def leftovers(self) -> list[str]:
-        """Staged versions that a killed sync left behind."""
-        return [
-            f"{folder}/{name}" if (folder := _relative(base, self.root)) else name
-            for base, _, names in os.walk(self.root)
-            for name in names
-            if is_staged(name)
-        ]
 
     def read(self, path: str) -> bytes:
         """A file's content as it was at one moment; raises Vanished or OSError."""
@@ -125,7 +122,7 @@ class DiskTree:
     def same(self, one: str, other: str) -> bool:
         """Whether two names are one file."""
         try:
-            return os.path.samefile(self._inside(one), self._inside(other))
+            return self._inside(one).samefile(self._inside(other))
         except OSError:
             return False
 
@@ -308,11 +305,6 @@ class DiskTree:
 
 def _signature(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-def _relative(base: str, root: Path) -> str:
-    inner = Path(base).relative_to(root).as_posix()
-    return "" if inner == "." else inner
 
 
 def _exchange_call() -> Callable[[bytes, bytes], int] | None:
