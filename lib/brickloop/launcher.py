@@ -1,6 +1,7 @@
 """Starts, finds and stops the local workspace's server, which outlives the command that needs it.
 
-Only the standard library is imported: every command passes here, also one that has nothing to do.
+Only the standard library is imported, and of that what a command needs that has nothing to do;
+the rest where it is used.
 """
 
 from __future__ import annotations
@@ -8,14 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brickloop.errors import ConnectionFailed, UsageError
 from brickloop.localws.record import (
@@ -25,6 +23,9 @@ from brickloop.localws.record import (
     read_record,
     workspace_id,
 )
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = [
     "LocalServer",
@@ -42,12 +43,6 @@ _POLL_SECONDS = 0.01
 _IDLE_SECONDS = 12 * 3600.0
 _LOG_LINES = 12
 _LOG_BYTES = 1024 * 1024
-if sys.platform == "win32":
-    _KILL = signal.SIGTERM
-    _DETACHED = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
-else:
-    _KILL = signal.SIGKILL
-    _DETACHED = 0
 # servers that this process started: they must be waited for, or they linger as zombies
 _started: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -141,6 +136,8 @@ def reset(root: Path) -> None:
             where=str(root),
             hint="name the folder that holds 'workspace_id'",
         )
+    import shutil
+
     stop(root)
     with FileLock(root / "launch.lock", wait_seconds=2 * _READY_SECONDS):
         for child in root.iterdir():
@@ -175,6 +172,8 @@ def _wait_until_ready(root: Path) -> LocalServer | None:
 
 
 def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> LocalServer:
+    import subprocess
+
     log_path = root / "server.log"
     command = [
         sys.executable,
@@ -185,6 +184,9 @@ def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> Local
         f"--idle-seconds={idle_seconds}",
         f"--latency-ms={latency_ms}",
     ]
+    detached = 0
+    if sys.platform == "win32":
+        detached = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
     with contextlib.suppress(FileNotFoundError):
         if log_path.stat().st_size > _LOG_BYTES:
             log_path.replace(root / "server.log.1")
@@ -199,7 +201,7 @@ def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> Local
             stdout=log,
             stderr=log,
             start_new_session=True,
-            creationflags=_DETACHED,
+            creationflags=detached,
         )
     _started[process.pid] = process
     deadline = time.monotonic() + _READY_SECONDS
@@ -225,7 +227,10 @@ def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> Local
 
 def _end_server(root: Path) -> bool:
     """Ask the server to end, then make it; only a process that holds the root's lock is ours."""
+    import signal
+
     lock = root / "server.lock"
+    kill = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
     deadline = time.monotonic() + _STOP_SECONDS
     while (record := read_record(root)) is None and is_held(lock):
         if time.monotonic() >= deadline:
@@ -238,7 +243,7 @@ def _end_server(root: Path) -> bool:
     if record is None or not is_held(lock):
         (root / "server.json").unlink(missing_ok=True)
         return False
-    for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (_KILL, _STOP_SECONDS)):
+    for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (kill, _STOP_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(record.pid, number)
         deadline = time.monotonic() + seconds
@@ -266,6 +271,8 @@ def _wait_for(pid: int) -> None:
 
 def _probe(record: ServerRecord) -> dict[str, object] | None:
     """What the server says of its health; a socket by hand, for http.client costs 30 ms."""
+    import socket
+
     request = f"GET /health HTTP/1.1\r\nHost: {record.host}:{record.port}\r\nConnection: close\r\n"
     chunks: list[bytes] = []
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ class Disk:
         temporary.mkdir(parents=True, exist_ok=True)
         # what a killed server left half written
         for rest in temporary.iterdir():
-            rest.unlink()
+            self.discard(rest)
 
     def new_path(self) -> Path:
         """A path that no file has, for a file on its way into the store."""
@@ -36,15 +37,29 @@ class Disk:
                 file.close()
                 path.unlink(missing_ok=True)
 
+    @contextmanager
+    def finished(self, content: bytes | Path) -> Iterator[Path]:
+        """A temporary file that holds ``content``, or is it; removed unless it was moved away."""
+        path = content if isinstance(content, Path) else self.new_path()
+        try:
+            if not isinstance(content, Path):
+                with path.open("xb") as file:
+                    file.write(content)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
     def place(self, content: bytes | Path, target: Path) -> None:
         """Make ``content`` (bytes, or a finished temporary file) the file at ``target``."""
-        if isinstance(content, Path):
-            content.replace(target)
-            return
-        with self.draft() as (path, file):
-            file.write(content)
-            file.close()
+        with self.finished(content) as path:
             path.replace(target)
+
+    def discard(self, path: Path) -> None:
+        """Remove a file or a folder with all in it."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def name_problem(path: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from brickloop.errors import PathError
@@ -62,7 +63,7 @@ class StoreLayout:
         inner = PurePosixPath(remote.path.removeprefix(strip).lstrip("/"))
         found = base.joinpath(*inner.parts)
         # a link inside the store may not lead out of it either
-        if not found.resolve().is_relative_to(base.resolve()):
+        if not found.resolve().is_relative_to(_resolved(base)):
             raise PathError(f"'{remote}' leads outside the local workspace")
         return found
 
@@ -77,3 +78,9 @@ class StoreLayout:
                 inner = real.relative_to(base).as_posix()
                 return prefix + ("" if inner == "." else "/" + inner)
         return None
+
+
+@lru_cache(maxsize=16)
+def _resolved(base: Path) -> Path:
+    """The folder with its links followed; asked for at every request, and it does not move."""
+    return base.resolve()

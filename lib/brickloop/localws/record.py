@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -64,7 +63,7 @@ def workspace_id(root: Path) -> str:
             known = path.read_text(encoding="utf-8").strip()
             if known.isdecimal():
                 return known
-        made = str(10**15 + secrets.randbelow(9 * 10**15))
+        made = str(10**15 + int.from_bytes(os.urandom(8), "big") % (9 * 10**15))
         write_private(path, made)
         return made
 
@@ -76,14 +75,14 @@ def keep_token(root: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
         token = path.read_text(encoding="utf-8").strip()
     if len(token) < 20:
-        token = f"dapi{secrets.token_hex(16)}"
+        token = f"dapi{os.urandom(16).hex()}"
         write_private(path, token)
     return token
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -7,7 +7,6 @@ without a row gets one when it is first seen, a file that changed behind the API
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import threading
 from contextlib import suppress
@@ -141,9 +140,10 @@ class WorkspaceTree:
         shown = shown or path
         path = workspace_path(path)
         real = self.real(path)
-        with self._lock:
+        # the bytes are written before anyone has to wait for the lock
+        with self._disk.finished(content) as draft, self._lock:
             parent = path.rpartition("/")[0]
-            above = self.find(parent) if parent else None
+            above = self._observe(parent, real.parent) if parent else None
             if above is None or above.kind != DIRECTORY:
                 raise ApiError(
                     404,
@@ -153,7 +153,7 @@ class WorkspaceTree:
             before = self._observe(path, real)
             if before is not None and (not overwrite or before.kind != kind):
                 raise already_exists(shown)
-            self._disk.place(content, real)
+            draft.replace(real)
             return self._record(path, real, before, kind, language, format)
 
     def read(self, found: WorkspaceObject) -> bytes:
@@ -165,19 +165,19 @@ class WorkspaceTree:
         path = workspace_path(path)
         if path in _ROOTS:
             raise invalid(f"{shown} cannot be deleted.")
+        gone = self._disk.new_path()
         with self._lock:
-            found = self.get(path if shown.startswith("/Workspace") else shown)
+            found = self.get(path)
             real = self.real(path)
-            if found.kind == DIRECTORY:
-                if not recursive and any(real.iterdir()):
-                    raise ApiError(400, "DIRECTORY_NOT_EMPTY", f"Folder ({shown}) is not empty")
-                shutil.rmtree(real)
-            else:
-                real.unlink()
+            if found.kind == DIRECTORY and not recursive and any(real.iterdir()):
+                raise ApiError(400, "DIRECTORY_NOT_EMPTY", f"Folder ({shown}) is not empty")
+            # moved away at once, taken apart when nobody waits
+            real.replace(gone)
             self._state.execute(
                 "DELETE FROM objects WHERE path = ? OR substr(path, 1, ?) = ?",
                 (path, len(path) + 1, path + "/"),
             )
+        self._disk.discard(gone)
 
     def _observe(self, path: str, real: Path) -> WorkspaceObject | None:
         try:
