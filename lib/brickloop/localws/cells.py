@@ -37,7 +37,13 @@ from brickloop.localws.spark_globals import (
     runtime_module,
     session_functions,
 )
-from brickloop.localws.sql_cells import named_parameters, parse_widget, substitute, unresolved
+from brickloop.localws.sql_cells import (
+    named_parameters,
+    parse_widget,
+    shows_nothing,
+    substitute,
+    unresolved,
+)
 from brickloop.localws.sql_text import split_statements
 from brickloop.localws.traces import format_trace, one_line
 from brickloop.localws.virtual_paths import VirtualPaths
@@ -191,8 +197,9 @@ class NotebookCells:
             values = self.widgets.getAll()
             given = {name: values[name] for name in named_parameters(statement) if name in values}
             frame = self._kernel.session.get().sql(statement, **({"args": given} if given else {}))
-            self._kernel.display.show_last_statement(frame, shown=number == len(statements))
-            if number == len(statements) and frame.schema.fields:
+            last = number == len(statements) and not shows_nothing(statement)
+            self._kernel.display.show_last_statement(frame, shown=last)
+            if last and frame.schema.fields:
                 self.namespace["_sqldf"] = frame
 
     def _with_settings(self, text: str) -> str:

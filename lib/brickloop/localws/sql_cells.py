@@ -6,11 +6,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from brickloop.localws.sql_text import leading_words
+
 _OPAQUE = r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`"
 _PARAMETER = re.compile(rf"{_OPAQUE}|(?<![:\w)\]]):([A-Za-z_]\w*)", re.DOTALL)
 _BRACED = re.compile(r"\$\{\s*([\w.\- ]+?)\s*\}")
 _BARE = re.compile(r"(?<![\w$\\])\$([A-Za-z_]\w*)")
 _GET_ARGUMENT = re.compile(r"\bgetArgument\s*\(\s*(['\"])([^'\"]+)\1\s*\)", re.IGNORECASE)
+_CHANGES = {
+    "ALTER", "ANALYZE", "CACHE", "CLEAR", "COMMENT", "CREATE", "DROP", "GRANT", "MSCK", "REFRESH",
+    "REVOKE", "TRUNCATE", "UNCACHE", "USE",
+}  # fmt: skip
 _WORD = r"(?:`[^`]+`|\w+)"
 _TEXT = r"(?:'((?:[^'\\]|\\.|'')*)'|\"((?:[^\"\\]|\\.)*)\")"
 _CREATE_WIDGET = re.compile(
@@ -30,6 +36,11 @@ class WidgetStatement:
     """None for a removal."""
     choices: str | None = None
     """The query that gives the choices."""
+
+
+def shows_nothing(statement: str) -> bool:
+    """Whether a statement only changes something: what the engine answers to it is no result."""
+    return leading_words(statement, 1)[0] in _CHANGES
 
 
 def parse_widget(statement: str) -> WidgetStatement | None:

@@ -31,7 +31,8 @@ def remember_source(filename: str, source: str) -> None:
 def one_line(error: BaseException) -> str:
     """Class and first line of the message."""
     try:
-        text = str(error).strip()
+        # the place in the source is said by the trace
+        text = str(error.msg if isinstance(error, SyntaxError) else error).strip()
     except Exception:  # noqa: BLE001 - a user's class may have a broken __str__
         text = "(its message cannot be shown)"
     name = type(error).__name__

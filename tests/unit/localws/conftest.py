@@ -1,4 +1,4 @@
-"""One engine and one kernel pool for all tests of the kernel in a worker; a folder for each test."""
+"""One engine and one kernel pool for all kernel tests of a worker; a folder for each test."""
 
 from __future__ import annotations
 
