@@ -1,0 +1,1 @@
+"""How long brickloop takes, beside a floor or a peer measured in the same minute."""

@@ -1,0 +1,55 @@
+"""Brings the project in the working directory to "all done" without a workspace.
+
+doit runs every task and remembers it as ever; only what would cross the network is replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from brickloop.flows.deploy import Deployment
+from brickloop.sync.ledger import RemoteObject
+
+_USER = "local@brickloop.test"
+
+
+class OfflineDeployment(Deployment):
+    """Remembers each upload, run and fetch as done."""
+
+    def upload(self, path: Path, name: str) -> dict[str, Any]:
+        """As if the file had been sent."""
+        self._ledger.record_fact("user", self._key, _USER)
+        remote = f"{self._default_folder(_USER)}/{name}"
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self._ledger.record_remote_object(
+            self._key, RemoteObject(remote, sha256, "NOTEBOOK", None, None)
+        )
+        return {"path": remote}
+
+    def run(self, name: str, fingerprint: str, parameters: Any) -> dict[str, Any]:
+        """As if the notebook had run well."""
+        return {"fingerprint": fingerprint, "run_id": 1}
+
+    def fetch(self, name: str, fingerprint: str) -> dict[str, Any]:
+        """As if there had been output."""
+        for path in self.output_files(name):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("done\n")
+        return {"fingerprint": fingerprint}
+
+
+def main() -> int:
+    """Run doit on everything; its exit code."""
+    from doit.doit_cmd import DoitMain
+
+    from brickloop.graph import tasks
+
+    vars(tasks)["Deployment"] = OfflineDeployment
+    return int(DoitMain().run([]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
