@@ -31,7 +31,7 @@ from brickloop.localws.packages import Packages
 from brickloop.localws.spark_globals import LiveSession
 from brickloop.localws.traces import one_line
 from brickloop.localws.virtual_paths import VirtualPaths, install, lead_pyarrow
-from brickloop.localws.wheels import attach_wheels, check_requirement, put_first
+from brickloop.localws.wheels import attach_wheels, check_requirement, forget_replaced, put_first
 from brickloop.localws.workspace_imports import ImportWatcher, WorkspaceImports
 from brickloop.model.paths import workspace_path
 
@@ -78,6 +78,7 @@ def _run(job: KernelJob, channel: KernelChannel) -> CellsOutcome:
     sys.path[:] = [entry for entry in sys.path if entry not in {"", str(layout.root)}]
     put_first(wheels)
     _forget_own_modules()
+    forget_replaced(wheels)
     install(kernel.paths)
     kernel.imports.install()
     watcher.when_imported("pyarrow.util", lambda: None)

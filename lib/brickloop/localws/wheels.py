@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from brickloop.errors import UsageError
 from brickloop.localws.layout import StoreLayout
 
+_NATIVE = {"grpc", "matplotlib", "numpy", "pandas", "pyarrow", "pysail", "pyspark"}
 _PURE = ("py3-none-any", "py2.py3-none-any")
 
 
@@ -96,6 +97,17 @@ def check_requirement(
             hint=f"install it into brickloop's environment: pip install '{text}'",
         )
     return version
+
+
+def forget_replaced(folders: list[str]) -> None:
+    """Take out of ``sys.modules`` what is loaded already and is in a wheel as well.
+
+    What native code stands behind stays: it cannot be loaded twice.
+    """
+    for folder in folders:
+        names = {entry.name.removesuffix(".py") for entry in Path(folder).iterdir()}
+        for name in [name for name in sys.modules if name.partition(".")[0] in names - _NATIVE]:
+            del sys.modules[name]
 
 
 def put_first(folders: list[str]) -> None:
