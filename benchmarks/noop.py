@@ -8,6 +8,7 @@ the workspace replaced (``_all_done``); what is measured is the `doit` that a pe
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -113,6 +114,6 @@ def measure(root: Path, size: int, repeats: int) -> Figure:
 
 def prepare(root: Path) -> None:
     """Bring the project to "all done"; raises RuntimeError when doit fails."""
-    package = str(Path(__file__).parents[1])
+    searched = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "benchmarks._all_done"]
-    run_process(command, root, clean_environment(PYTHONPATH=package))
+    run_process(command, root, clean_environment(PYTHONPATH=searched.rstrip(os.pathsep)))

@@ -65,13 +65,19 @@ class LocalServer:
 
 
 def ensure_started(
-    root: Path, *, port: int | None = None, idle_seconds: float = _IDLE_SECONDS, latency_ms: int = 0
+    root: Path,
+    *,
+    port: int | None = None,
+    idle_seconds: float = _IDLE_SECONDS,
+    latency_ms: int = 0,
+    warm: bool = True,
 ) -> LocalServer:
     """The running server of the workspace in ``root``, started where there is none.
 
     ``port`` None takes the port of the last time, so that exported settings stay good; a taken
     port gives way to a free one. The server ends by itself after ``idle_seconds`` without a
-    request (0: never). Raises ConnectionFailed with the end of its log when it does not start.
+    request (0: never). ``warm`` starts the engine at once, so that the first run finds it ready.
+    Raises ConnectionFailed with the end of its log when it does not start.
     """
     root = root.resolve()
     found = _find_ours(root)
@@ -88,7 +94,8 @@ def ensure_started(
             _end_server(root)
             if port is None:
                 port = last.port if last else _last_port(root)
-            return _spawn(root, port, idle_seconds, latency_ms)
+            options = [f"--idle-seconds={idle_seconds}", f"--latency-ms={latency_ms}"]
+            return _spawn(root, port, [*options, *([] if warm else ["--cold"])])
     except TimeoutError:
         raise ConnectionFailed(
             "another command has been starting the local workspace for too long",
@@ -171,7 +178,7 @@ def _wait_until_ready(root: Path) -> LocalServer | None:
     return None
 
 
-def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> LocalServer:
+def _spawn(root: Path, port: int, options: list[str]) -> LocalServer:
     import subprocess
 
     log_path = root / "server.log"
@@ -181,8 +188,7 @@ def _spawn(root: Path, port: int, idle_seconds: float, latency_ms: int) -> Local
         "brickloop.localws",
         f"--root={root}",
         f"--port={port}",
-        f"--idle-seconds={idle_seconds}",
-        f"--latency-ms={latency_ms}",
+        *options,
     ]
     detached = 0
     if sys.platform == "win32":

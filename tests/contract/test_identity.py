@@ -113,6 +113,12 @@ def test_a_body_that_is_no_object_is_malformed(
     assert answer.json()["error_code"] == "MALFORMED_REQUEST"
 
 
+def test_a_form_that_cannot_be_read_is_malformed(ask: Callable[..., requests.Response]) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = ask("POST", "/api/2.0/workspace/import", data=b"--y\r\nbroken", headers=headers)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "MALFORMED_REQUEST")
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -114,7 +116,7 @@ def test_data_survives_and_no_process_does(server_root: Path, how: signal.Signal
     os.kill(server.pid, how)
     until(lambda: not any(is_alive(pid) for pid in below))
 
-    again = launcher.ensure_started(server_root)
+    again = launcher.ensure_started(server_root, warm=False)
     assert (again.workspace_id, again.token) == (server.workspace_id, server.token)
     assert again.host == server.host
     client = connect(again)
@@ -150,7 +152,7 @@ def test_the_server_listens_on_loopback_only(local_server: LocalServer) -> None:
 
 
 def test_it_ends_by_itself_when_nobody_asks(server_root: Path) -> None:
-    server = launcher.ensure_started(server_root, idle_seconds=0.5)
+    server = launcher.ensure_started(server_root, idle_seconds=0.5, warm=False)
     until(lambda: launcher.find_running(server_root) is None)
     until(lambda: not (server_root / "server.json").exists())
     assert "stopping" in (server_root / "server.log").read_text()
@@ -166,7 +168,7 @@ def test_a_second_server_in_the_same_folder_gives_way(local_server: LocalServer)
 
 
 def test_each_answer_can_be_made_to_wait(server_root: Path) -> None:
-    server = launcher.ensure_started(server_root, latency_ms=120)
+    server = launcher.ensure_started(server_root, latency_ms=120, warm=False)
     begun = time.monotonic()
     requests.get(f"{server.host}/.well-known/databricks-config", timeout=10)
     assert time.monotonic() - begun >= 0.12
@@ -176,7 +178,7 @@ def test_each_answer_can_be_made_to_wait(server_root: Path) -> None:
 def test_a_broken_database_is_kept_aside_and_the_files_stay(
     server_root: Path, damage: bytes
 ) -> None:
-    client = connect(launcher.ensure_started(server_root))
+    client = connect(launcher.ensure_started(server_root, warm=False))
     client.workspace.upload(f"{HOME}/kept.txt", b"kept", format=ImportFormat.RAW)
     source = b"-- Databricks notebook source\nselect 1"
     client.workspace.upload(f"{HOME}/nb", source, format=ImportFormat.SOURCE, language=Language.SQL)
@@ -184,7 +186,7 @@ def test_a_broken_database_is_kept_aside_and_the_files_stay(
     for path in server_root.glob("state.db*"):
         path.unlink()
     (server_root / "state.db").write_bytes(damage)
-    client = connect(launcher.ensure_started(server_root))
+    client = connect(launcher.ensure_started(server_root, warm=False))
     assert client.workspace.download(f"{HOME}/kept.txt").read() == b"kept"
     assert client.workspace.get_status(f"{HOME}/nb").language is Language.SQL
     asides = list(server_root.glob("state.db.unreadable-*"))
@@ -192,12 +194,29 @@ def test_a_broken_database_is_kept_aside_and_the_files_stay(
 
 
 def test_a_reset_forgets_everything(server_root: Path) -> None:
-    server = launcher.ensure_started(server_root)
+    server = launcher.ensure_started(server_root, warm=False)
     connect(server).workspace.upload(f"{HOME}/gone.txt", b"x", format=ImportFormat.RAW)
     launcher.reset(server_root)
     assert launcher.find_running(server_root) is None
-    again = launcher.ensure_started(server_root)
+    again = launcher.ensure_started(server_root, warm=False)
     assert again.workspace_id != server.workspace_id
     assert again.token != server.token
     with pytest.raises(ResourceDoesNotExist):
         connect(again).workspace.get_status(f"{HOME}/gone.txt")
+
+
+def test_old_runs_are_forgotten_and_so_is_a_deleted_one(server_root: Path) -> None:
+    server = launcher.ensure_started(server_root, warm=False)
+    client = connect(server)
+    task = SubmitTask(task_key="main", notebook_task=NotebookTask("/Users/nobody/nothing"))
+    run_ids = [int(client.jobs.submit(tasks=[task]).run_id or 0) for _ in range(3)]
+    for run_id in run_ids:
+        until(lambda: client.jobs.get_run(run_id).end_time is not None, 60)  # noqa: B023
+    old, deleted, kept = run_ids
+    client.jobs.delete_run(deleted)
+    launcher.stop(server_root)
+    with contextlib.closing(sqlite3.connect(server_root / "state.db")) as database, database:
+        database.execute("UPDATE runs SET ended_ms = 1 WHERE ? IN (run_id, parent_id)", (old,))
+    client = connect(launcher.ensure_started(server_root, warm=False))
+    assert [run.run_id for run in client.jobs.list_runs()] == [kept]
+    assert len(list((server_root / "runs").iterdir())) == 1

@@ -44,8 +44,8 @@ def test_there_is_no_server_where_there_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_a_running_server_is_found_and_not_started_twice(server_root: Path) -> None:
-    first = launcher.ensure_started(server_root)
-    assert launcher.ensure_started(server_root) == first
+    first = launcher.ensure_started(server_root, warm=False)
+    assert launcher.ensure_started(server_root, warm=False) == first
     assert launcher.find_running(server_root) == first
     assert first.workspace_id == launcher.workspace_id(server_root)
     assert first.http_path.startswith("/sql/1.0/warehouses/")
@@ -59,7 +59,7 @@ def test_commands_that_start_at_once_share_one_server(server_root: Path) -> None
         f"""
         from pathlib import Path
         from brickloop import launcher
-        server = launcher.ensure_started(Path({str(server_root)!r}))
+        server = launcher.ensure_started(Path({str(server_root)!r}), warm=False)
         print(server.pid, server.host)
         """
     )
@@ -75,7 +75,7 @@ def test_commands_that_start_at_once_share_one_server(server_root: Path) -> None
 
 
 def test_a_stale_record_is_no_server(server_root: Path) -> None:
-    first = launcher.ensure_started(server_root)
+    first = launcher.ensure_started(server_root, warm=False)
     os.kill(first.pid, signal.SIGKILL)
     for _ in range(500):
         if not is_held(server_root / "server.lock"):
@@ -83,7 +83,7 @@ def test_a_stale_record_is_no_server(server_root: Path) -> None:
         threading.Event().wait(0.01)
     assert read_record(server_root) is not None
     assert launcher.find_running(server_root) is None
-    again = launcher.ensure_started(server_root)
+    again = launcher.ensure_started(server_root, warm=False)
     assert again.pid != first.pid
     assert (again.host, again.token) == (first.host, first.token)
 
@@ -132,7 +132,7 @@ def test_a_taken_port_gives_way_to_a_free_one(server_root: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        server = launcher.ensure_started(server_root, port=port)
+        server = launcher.ensure_started(server_root, port=port, warm=False)
         assert server.host != f"http://127.0.0.1:{port}"
         assert f"port {port} is taken" in (server_root / "server.log").read_text()
 
@@ -141,7 +141,7 @@ def test_a_free_port_that_is_asked_for_is_taken(server_root: Path) -> None:
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
-    server = launcher.ensure_started(server_root, port=port)
+    server = launcher.ensure_started(server_root, port=port, warm=False)
     assert server.host == f"http://127.0.0.1:{port}"
 
 
@@ -150,26 +150,26 @@ def test_a_server_that_does_not_start_is_quoted(tmp_path: Path) -> None:
     root.mkdir()
     (root / "store").write_text("a file where the folder belongs")
     with pytest.raises(ConnectionFailed, match="ended while it started") as caught:
-        launcher.ensure_started(root)
+        launcher.ensure_started(root, warm=False)
     assert "FileExistsError" in caught.value.message or "NotADirectory" in caught.value.message
     assert caught.value.exit_code == 3
     assert str(root / "server.log") in str(caught.value.hint)
 
 
 def test_a_server_of_another_version_is_replaced(server_root: Path) -> None:
-    first = launcher.ensure_started(server_root)
+    first = launcher.ensure_started(server_root, warm=False)
     path = server_root / "server.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "version": "0.0.0"}))
-    again = launcher.ensure_started(server_root)
+    again = launcher.ensure_started(server_root, warm=False)
     assert again.pid != first.pid
-    assert launcher.ensure_started(server_root) == again
+    assert launcher.ensure_started(server_root, warm=False) == again
 
 
 def test_real_credentials_do_not_reach_the_server(
     server_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-a-real-workspace")
-    server = launcher.ensure_started(server_root)
+    server = launcher.ensure_started(server_root, warm=False)
     environment = Path(f"/proc/{server.pid}/environ")
     if not environment.exists():
         pytest.skip("reads the process's environment from /proc")

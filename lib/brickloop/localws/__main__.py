@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         "--idle-seconds", type=float, default=0, help="end after so long without a request; 0 never"
     )
     parser.add_argument(
+        "--cold", action="store_true", help="start the engine when the first run needs it"
+    )
+    parser.add_argument(
         "--latency-ms", type=int, default=0, help="wait before each answer, as a distant host would"
     )
     return parser
@@ -76,7 +79,7 @@ def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
     root = layout.root
     identity = Identity(f"http://127.0.0.1:{port}", keep_token(root), workspace_id(root))
     services = open_services(layout, identity)
-    services.compute.start()
+    services.compute.start(warm=not options.cold)
     app = LocalWorkspaceApp(
         services, version=version("brickloop"), pid=os.getpid(), latency_ms=options.latency_ms
     )
@@ -138,6 +141,8 @@ async def _answer(
         log_level="warning",
         access_log=False,
         lifespan="off",
+        # longer than a client keeps an idle connection, so that it is the client who closes it
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
         server_header=False,
         ws="none",

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from brickloop.errors import PathError
 from brickloop.localws.api import ENDPOINTS
 from brickloop.localws.services import Services
-from brickloop.localws.wire import Answer, ApiError, Call, Endpoint, invalid, parse_json
+from brickloop.localws.wire import Answer, ApiError, Call, Endpoint, invalid, malformed, parse_json
 
 _LOG = logging.getLogger("brickloop.localws")
 # a body beyond its limit is read up to here, so that the client hears the refusal
@@ -191,7 +192,10 @@ async def _read_body(endpoint: Endpoint, request: Request) -> bytes:
 async def _read_form(
     endpoint: Endpoint, request: Request, tail: str, query: dict[str, str]
 ) -> tuple[Call, Callable[[], Any] | None]:
-    form = await request.form(max_files=1, max_fields=20, max_part_size=16 * 1024 * 1024)
+    try:
+        form = await request.form(max_files=1, max_fields=20, max_part_size=16 * 1024 * 1024)
+    except MultiPartException as error:
+        raise malformed(f"The form cannot be read: {error.message}") from None
     fields: dict[str, Any] = {}
     upload: Any = None
     for name, value in form.multi_items():

@@ -34,10 +34,14 @@ class Compute:
         self._pool: KernelPool | None = None
         self._closed = False
 
-    def start(self) -> None:
-        """Begin to start engine and pool; returns at once."""
+    def start(self, *, warm: bool = True) -> None:
+        """Begin to start engine and pool, or when not ``warm`` wait for the first run to need them.
+
+        Returns at once.
+        """
         self._keeper.start()
-        self._wishes.put(Future())
+        if warm:
+            self._wishes.put(Future())
 
     def ready(self) -> tuple[str, KernelPool]:
         """The engine's address and the pool, both alive; waits for their start.

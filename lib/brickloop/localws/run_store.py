@@ -227,9 +227,19 @@ class RunStore:
             (message, now_ms()),
         )
 
-    def delete_run(self, run_id: int) -> None:
-        """Remove a run and its attempts."""
-        self._state.execute("DELETE FROM runs WHERE run_id = ? OR parent_id = ?", (run_id, run_id))
+    def delete_run(self, run_id: int) -> list[int]:
+        """Remove a run and its attempts; the ids of all that were removed."""
+        rows = self._state.rows(
+            "DELETE FROM runs WHERE run_id = ? OR parent_id = ? RETURNING run_id", (run_id, run_id)
+        )
+        return [int(row["run_id"]) for row in rows]
+
+    def delete_old_runs(self, before_ms: int) -> list[int]:
+        """Remove the runs that ended before then; the ids of all that were removed."""
+        rows = self._state.rows(
+            "DELETE FROM runs WHERE ended_ms BETWEEN 1 AND ? RETURNING run_id", (before_ms,)
+        )
+        return [int(row["run_id"]) for row in rows]
 
     def _create_task_run(
         self,

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from brickloop.localws.command_log import CommandLog
@@ -236,19 +237,20 @@ class _Execution:
             if self._stopped is not None:
                 return self._stopped, {}
             try:
-                endpoint, pool = self._runner.compute.ready()
-                job = self._job(attempt, endpoint)
+                # what is missing is told before anything is waited for
+                job = self._job(attempt)
             except TaskRefused as refused:
                 return refused.ending, {"error": refused.ending.message}
+            endpoint, pool = self._runner.compute.ready()
             if self._stopped is not None:
                 return self._stopped, {}
             self._runs.advance(attempt.run_id, LifeCycle.RUNNING)
             with _time_limit(attempt.spec.get("timeout_seconds") or 0, end_it):
-                outcome = pool.run(job, log.record)
+                outcome = pool.run(replace(job, engine=endpoint), log.record)
             log.finish()
         return _ending(outcome, timed_out.is_set()), vars(outcome)
 
-    def _job(self, attempt: Run, endpoint: str) -> KernelJob:
+    def _job(self, attempt: Run) -> KernelJob:
         spec, key = self.run.spec, attempt.task_key or ""
         known = known_values(
             job_id=self.run.job_id,
@@ -265,7 +267,7 @@ class _Execution:
         job = KernelJob(
             run_id=attempt.run_id,
             root=str(self._runner.layout.root),
-            engine=endpoint,
+            engine="",
             task=fill_references(attempt.spec, known),
             parameters=fill_references(spec.get("parameters") or {}, known),
             user=self._runner.user,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from brickloop.localws.compute import Compute
@@ -11,7 +13,7 @@ from brickloop.localws.disk import Disk
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.run_store import RunStore
 from brickloop.localws.runner import Runner
-from brickloop.localws.state import State
+from brickloop.localws.state import State, now_ms
 from brickloop.localws.streams import DbfsStreams
 from brickloop.localws.workspace_tree import WorkspaceTree
 
@@ -19,6 +21,9 @@ USER = "local@brickloop.test"
 HOME = f"/Workspace/Users/{USER}"
 WAREHOUSE_ID = "local"
 CLUSTER_ID = "local-cluster"
+# as a workspace does; https://docs.databricks.com/api/workspace/jobs/listruns
+_RUNS_KEPT_MS = 60 * 24 * 3600 * 1000
+_UPLOADS_KEPT_SECONDS = 24 * 3600
 DEFAULT_VOLUME = ("main", "default", "brickloop")
 
 
@@ -63,6 +68,11 @@ class Services:
     runner: Runner
     compute: Compute
 
+    def forget_runs(self, run_ids: Iterable[int]) -> None:
+        """Remove what runs left in their folders."""
+        for run_id in run_ids:
+            self.disk.discard(self.layout.runs / str(run_id))
+
     def close(self) -> None:
         """Stop what runs, then close the database."""
         self.runner.close()
@@ -86,4 +96,17 @@ def open_services(layout: StoreLayout, identity: Identity) -> Services:
     runner = Runner(
         runs, compute, layout, disk, host=identity.host, token=identity.token, user=USER
     )
-    return Services(identity, layout, state, disk, tree, DbfsStreams(disk), runs, runner, compute)
+    services = Services(
+        identity, layout, state, disk, tree, DbfsStreams(disk), runs, runner, compute
+    )
+    services.forget_runs(runs.delete_old_runs(now_ms() - _RUNS_KEPT_MS))
+    _discard_uploads(layout, disk)
+    return services
+
+
+def _discard_uploads(layout: StoreLayout, disk: Disk) -> None:
+    """Remove the uploads in parts that nobody finished."""
+    folder = layout.root / "uploads"
+    for upload in folder.iterdir() if folder.is_dir() else ():
+        if upload.stat().st_mtime < time.time() - _UPLOADS_KEPT_SECONDS:
+            disk.discard(upload)

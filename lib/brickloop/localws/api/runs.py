@@ -103,7 +103,7 @@ def delete(services: Services, call: Call) -> Answer:
         raise invalid(f"Run {run.run_id} is a task run; delete the run it belongs to.")
     if not run.life_cycle.is_final:
         raise invalid(f"Run {run.run_id} is active and cannot be deleted; cancel it first.")
-    services.runs.delete_run(run.run_id)
+    services.forget_runs(services.runs.delete_run(run.run_id))
     return {}
 
 

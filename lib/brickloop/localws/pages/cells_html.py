@@ -57,7 +57,7 @@ def _results(command: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     data = results.get("data") if isinstance(results, dict) else None
     if isinstance(data, list) and results.get("type") == "listResults":
         return [one for one in data if isinstance(one, dict)]
-    return [results] if results else []
+    return [results] if isinstance(results, dict) and results else []
 
 
 def _result(result: Mapping[str, Any]) -> str:
