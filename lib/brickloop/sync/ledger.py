@@ -121,6 +121,22 @@ class Ledger:
             ),
         )
 
+    def record_remote_objects(
+        self, target: str, found: list[RemoteObject], canonical: dict[str, str]
+    ) -> None:
+        """As ``record_remote_object``, for many at once, with contents' canonical hashes."""
+        now = time.time()
+        rows = [
+            (target, one.path, one.sha256, one.kind, one.object_id, one.modified_at, now)
+            for one in found
+        ]
+        facts = [("canonical", sha256, json.dumps(value)) for sha256, value in canonical.items()]
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO remote_objects VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+            )
+            connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", facts)
+
     def forget_remote_object(self, target: str, path: str) -> None:
         """Forget a remote path."""
         self._write("DELETE FROM remote_objects WHERE target = ? AND path = ?", (target, path))

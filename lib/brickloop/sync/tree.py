@@ -97,6 +97,35 @@ class DiskTree:
                 if found.is_folder and not found.problem:
                     pending.append(path)
 
+    def look(self, path: str) -> Found | None:
+        """One name of the tree, None where there is nothing."""
+        real = self._inside(path)
+        if real.is_symlink():
+            return self._look_at_link(path)
+        try:
+            status = real.lstat()
+        except OSError:
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            return Found(path, True)
+        return Found(path, False, _signature(status))
+
+    def holds(self, path: str) -> bool:
+        """Whether a folder holds anything."""
+        try:
+            with os.scandir(self._inside(path)) as entries:
+                return any(not is_staged(entry.name) for entry in entries)
+        except OSError:
+            return True
+
+    def minds_case(self) -> bool:
+        """Whether the file system tells names apart that differ in case only."""
+        name = self.stage("probe", b"")
+        try:
+            return not self._inside(name.upper()).exists()
+        finally:
+            self._inside(name).unlink(missing_ok=True)
+
     def read(self, path: str) -> bytes:
         """A file's content as it was at one moment; raises Vanished or OSError."""
         real = self._file(path)
@@ -158,7 +187,7 @@ class DiskTree:
         """Give a staged file its name; raises Taken when the name is in use."""
         source, target = self._inside(staged), self._inside(path)
         try:
-            os.link(source, target, follow_symlinks=False)
+            _link(source, target)
         except FileExistsError:
             raise Taken(path) from None
         except OSError as error:
@@ -172,9 +201,11 @@ class DiskTree:
             source.unlink()
         self._flush_folder(target.parent)
 
-    def can_exchange(self, path: str) -> bool:
-        """Whether a version at ``path`` can be exchanged in one step."""
-        return self._exchange is not None and not self._inside(path).is_symlink()
+    def followed(self, path: str) -> str:
+        """The path of the file that a link inside the root means; of a file, its own."""
+        if not self._inside(path).is_symlink():
+            return path
+        return self._file(path).relative_to(os.path.realpath(self.root)).as_posix()
 
     def exchange(self, staged: str, path: str) -> bool:
         """Swap a staged file with the one at ``path``; False where the file system cannot.
@@ -200,6 +231,11 @@ class DiskTree:
         except FileNotFoundError:
             raise Vanished(path) from None
         self._flush_folder(target.parent)
+
+    def unlink(self, staged: str) -> None:
+        """Remove a staged name; the file lives on if it has another."""
+        with contextlib.suppress(FileNotFoundError):
+            self._inside(staged).unlink()
 
     def discard(self, staged: str) -> None:
         """Throw a staged file away; a program that has it open may still finish for ten minutes."""
@@ -301,6 +337,13 @@ class DiskTree:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _link(source: Path, target: Path) -> None:
+    if os.link in os.supports_follow_symlinks:
+        os.link(source, target, follow_symlinks=False)
+    else:
+        os.link(source, target)
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -1,0 +1,723 @@
+"""The reconciler: what was equal, what each side holds now, and from that an ordered plan.
+
+Pure and total: no clock, no I/O, the same input gives the same plan. ``docs/sync.md`` holds the
+table that ``ROWS`` is, and says why each row is as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from brickloop.model.notebook import Language, NotebookFormat
+from brickloop.sync.content import local_name
+from brickloop.sync.remote import Kind, Stamp
+
+
+class Side(str, Enum):
+    """One of the two trees."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+    @property
+    def other(self) -> Side:
+        """The opposite side."""
+        return Side.REMOTE if self is Side.LOCAL else Side.LOCAL
+
+
+@dataclass(frozen=True)
+class Version:
+    """What one side holds in a slot."""
+
+    kind: Kind
+    sha: str = ""
+    """Hash of the bytes; empty for a folder, and for a remote version nobody has read yet."""
+    canonical: str = ""
+    language: Language | None = None
+    format: NotebookFormat | None = None
+    name: str = ""
+    """The local file's path; empty for a remote version."""
+    stamp: Stamp | None = None
+    """Of a remote version; None while it is unknown (right after a write of ours)."""
+    problem: str = ""
+    """Why the slot cannot be judged; kind is OPAQUE then."""
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """What was last known equal on both sides of a slot."""
+
+    kind: Kind
+    name: str
+    """The local file's path."""
+    local_sha: str = ""
+    remote_sha: str | None = None
+    """None until the workspace's own bytes were read."""
+    canonical: str = ""
+    language: Language | None = None
+    format: NotebookFormat | None = None
+    stamp: Stamp | None = None
+
+    def as_version(self, side: Side) -> Version:
+        """The side's version when it is unchanged."""
+        sha = self.local_sha if side is Side.LOCAL else (self.remote_sha or "")
+        name = self.name if side is Side.LOCAL else ""
+        stamp = self.stamp if side is Side.REMOTE else None
+        return Version(self.kind, sha, self.canonical, self.language, self.format, name, stamp)
+
+
+class State(str, Enum):
+    """What became of one side since the ancestor."""
+
+    NEW = "+"
+    SAME = "="
+    MODIFIED = "M"
+    TURNED = "T"
+    GONE = "∅"
+    UNKNOWN = "?"
+
+
+class Verb(str, Enum):
+    """What an action does, in the order of the phases."""
+
+    RECORD = "record"
+    FORGET = "forget"
+    MAKE_FOLDER = "make folder"
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    REMOVE_FOLDER = "remove folder"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One step of a plan."""
+
+    verb: Verb
+    slot: str
+    side: Side
+    """The side that is changed; for RECORD and FORGET it says nothing."""
+    source: Version | None = None
+    """The version that is brought over."""
+    expected: Version | None = None
+    """What ``side`` was seen to hold; the guard compares with it right before the change."""
+    row: int = 0
+    note: str = ""
+    """What is reported: ``created``, ``pushed``, ``delete overridden``, ..."""
+    bring_back: bool = False
+    """Whether this resolves a conflict in favour of ``source``."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A slot in which both sides changed."""
+
+    slot: str
+    row: int
+    local: Version | None
+    remote: Version | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """A change that the mode does not carry over, or that has to wait."""
+
+    slot: str
+    reason: str
+    counts: bool = True
+    """Whether it is a change that was held back, not just a thing that is on one side only."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What a sync may do."""
+
+    changes: frozenset[Side] = frozenset(Side)
+    """The sides that may be changed."""
+    prefer: Side | None = None
+    """The side that wins conflicts; None holds them."""
+    overrides: bool = False
+    """With one side changed only: the other's own changes there are undone."""
+    removes_extra: bool = False
+    """With one side changed only: what only that side has is deleted there."""
+    accepted_deletes: int = 0
+    accepted_changes: int = 0
+
+
+SAFE = Mode()
+PUSH = Mode(changes=frozenset({Side.REMOTE}))
+PULL = Mode(changes=frozenset({Side.LOCAL}))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a sync will do, and what it will not."""
+
+    actions: tuple[Action, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    held: tuple[Held, ...] = ()
+    halts: tuple[str, ...] = ()
+    """Reasons to do nothing at all."""
+    unchanged: int = 0
+    again: bool = False
+    """Whether part of the work can only be planned after this plan is done."""
+
+    @property
+    def changes(self) -> tuple[Action, ...]:
+        """The actions that change a tree."""
+        return tuple(a for a in self.actions if a.verb not in {Verb.RECORD, Verb.FORGET})
+
+
+ROWS: dict[tuple[str, str], int] = {
+    ("+", "∅"): 1,
+    ("∅", "+"): 2,
+    ("+", "+"): 3,
+    ("=", "="): 4,
+    ("M", "="): 5,
+    ("=", "M"): 6,
+    ("M", "M"): 7,
+    ("∅", "="): 8,
+    ("=", "∅"): 9,
+    ("∅", "∅"): 10,
+    ("∅", "M"): 11,
+    ("∅", "T"): 11,
+    ("M", "∅"): 12,
+    ("T", "∅"): 12,
+    ("T", "="): 13,
+    ("=", "T"): 14,
+    ("T", "T"): 15,
+    ("T", "M"): 16,
+    ("M", "T"): 16,
+}
+"""The rule for each pair of local and remote state."""
+
+_DONE: dict[int, tuple[Verb, Side, str]] = {
+    1: (Verb.CREATE, Side.REMOTE, "created"),
+    2: (Verb.CREATE, Side.LOCAL, "created"),
+    5: (Verb.UPDATE, Side.REMOTE, "pushed"),
+    6: (Verb.UPDATE, Side.LOCAL, "pulled"),
+    8: (Verb.DELETE, Side.REMOTE, "deleted"),
+    9: (Verb.DELETE, Side.LOCAL, "deleted"),
+    11: (Verb.CREATE, Side.LOCAL, "delete overridden"),
+    12: (Verb.CREATE, Side.REMOTE, "delete overridden"),
+    13: (Verb.REPLACE, Side.REMOTE, "replaced"),
+    14: (Verb.REPLACE, Side.LOCAL, "replaced"),
+}
+_BOTH_CHANGED = {3, 7, 15, 16}
+_HELD_BECAUSE: dict[int, str] = {
+    1: "is new locally",
+    2: "is new in the workspace",
+    5: "was changed locally",
+    6: "was changed in the workspace",
+    8: "was deleted locally",
+    9: "was deleted in the workspace",
+    11: "was deleted locally and changed in the workspace",
+    12: "was changed locally and deleted in the workspace",
+    13: "was replaced locally",
+    14: "was replaced in the workspace",
+}
+
+
+def local_state(ancestor: Ancestor | None, found: Version | None) -> State:
+    """What became of the local side."""
+    if found is None:
+        return State.GONE
+    if found.kind is Kind.OPAQUE:
+        return State.UNKNOWN
+    if ancestor is None:
+        return State.NEW
+    if found.kind is not ancestor.kind:
+        return State.TURNED
+    same = found.sha == ancestor.local_sha and found.format == ancestor.format
+    return State.SAME if same else State.MODIFIED
+
+
+def remote_state(ancestor: Ancestor | None, found: Version | None) -> State:
+    """What became of the workspace's side."""
+    if found is None:
+        return State.GONE
+    if found.kind is Kind.OPAQUE:
+        return State.UNKNOWN
+    if ancestor is None:
+        return State.NEW
+    if found.kind is not ancestor.kind:
+        return State.TURNED
+    if found.kind is Kind.DIRECTORY:
+        return State.SAME
+    if found.stamp is not None and found.stamp.agrees(ancestor.stamp):
+        return State.SAME
+    if ancestor.remote_sha is None:
+        # never read since it was sent: what the workspace made of the bytes counts as the same
+        alike = (found.canonical, found.language, found.format) == (
+            ancestor.canonical,
+            ancestor.language,
+            ancestor.format,
+        )
+        return State.SAME if alike else State.MODIFIED
+    return State.SAME if found.sha == ancestor.remote_sha else State.MODIFIED
+
+
+def same_content(local: Version, remote: Version) -> bool:
+    """Whether two leaves cannot be told apart."""
+    return (
+        local.kind is remote.kind is not Kind.DIRECTORY
+        and bool(remote.canonical)
+        and (local.canonical, local.language, local.format)
+        == (remote.canonical, remote.language, remote.format)
+    )
+
+
+def local_path(slot: str, found: Version, ancestor: Ancestor | None) -> str:
+    """The path of the local file that a version of a slot stands in."""
+    if found.kind is not Kind.NOTEBOOK:
+        return slot
+    if ancestor is not None and (found.kind, found.language, found.format) == (
+        ancestor.kind,
+        ancestor.language,
+        ancestor.format,
+    ):
+        return ancestor.name
+    return local_name(slot, found.language, found.format)
+
+
+def equal_now(local: Version, remote: Version) -> Ancestor:
+    """The ancestor of two sides that are equal."""
+    return Ancestor(
+        local.kind,
+        local.name,
+        local.sha,
+        remote.sha or None,
+        local.canonical,
+        local.language,
+        local.format,
+        remote.stamp,
+    )
+
+
+def reconcile(
+    ancestors: Mapping[str, Ancestor],
+    local: Mapping[str, Version],
+    remote: Mapping[str, Version],
+    mode: Mode = SAFE,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan that makes both sides equal, as far as ``mode`` and safety allow.
+
+    ``names`` gives, for each local path in use, the slot it belongs to.
+    """
+    return _Reconciler(ancestors, local, remote, mode, names or {}).plan()
+
+
+def find_halts(
+    ancestors: Mapping[str, Ancestor],
+    local: Mapping[str, Version],
+    remote: Mapping[str, Version],
+    plan: Plan,
+    mode: Mode,
+) -> tuple[str, ...]:
+    """The reasons why a plan looks like an accident; empty when it does not."""
+    known = {slot: was for slot, was in ancestors.items() if was.kind is not Kind.DIRECTORY}
+    halts: list[str] = []
+    for side, judge, tree in (
+        (Side.LOCAL, local_state, local),
+        (Side.REMOTE, remote_state, remote),
+    ):
+        if side.other not in mode.changes:
+            continue
+        where = "locally" if side is Side.LOCAL else "in the workspace"
+        deletes = [
+            action.slot
+            for action in plan.actions
+            if action.verb is Verb.DELETE and action.side is side.other and action.row in {8, 9}
+        ]
+        lost = len(deletes) - _renamed(deletes, ancestors, tree)
+        left = sum(1 for found in tree.values() if found.kind is not Kind.DIRECTORY)
+        emptied = len(known) >= 2 and left == 0 and len(deletes) > 0
+        if (emptied or lost > max(10, len(known) // 4)) and lost > mode.accepted_deletes:
+            what = "everything is" if emptied else f"{lost} of {len(known)} are"
+            halts.append(f"{what} gone {where}; pass --accept-deletes {lost} if that is meant")
+        changed = [
+            slot
+            for slot, was in known.items()
+            if judge(was, tree.get(slot)) in {State.MODIFIED, State.TURNED}
+        ]
+        if 10 <= len(known) == len(changed) > mode.accepted_changes:
+            halts.append(
+                f"all {len(changed)} were changed {where} at once;"
+                f" pass --accept-changes {len(changed)} if that is meant"
+            )
+    return tuple(halts)
+
+
+def _renamed(
+    deletes: list[str], ancestors: Mapping[str, Ancestor], tree: Mapping[str, Version]
+) -> int:
+    """How many of the deleted only moved: the same object, or the same bytes, is new elsewhere."""
+    new = [found for slot, found in tree.items() if slot not in ancestors]
+    hashes = {found.sha for found in new if found.sha}
+    ids = {found.stamp.object_id for found in new if found.stamp is not None} - {None}
+    count = 0
+    for slot in deletes:
+        was = ancestors[slot]
+        moved = was.stamp is not None and was.stamp.object_id in ids
+        count += moved or was.local_sha in hashes or was.remote_sha in hashes
+    return count
+
+
+class _Fate(Enum):
+    """What a slot is after the plan."""
+
+    GONE = 0
+    HELD = 1
+    LIVES = 2
+
+
+@dataclass
+class _Reconciler:
+    ancestors: Mapping[str, Ancestor]
+    local: Mapping[str, Version]
+    remote: Mapping[str, Version]
+    mode: Mode
+    names: Mapping[str, str]
+    actions: list[Action] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    unchanged: int = 0
+    again: bool = False
+    children: dict[str, list[str]] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        slots = {*self.ancestors, *self.local, *self.remote}
+        # a folder that only its contents speak of is still a folder to walk through
+        for slot in list(slots):
+            while "/" in slot:
+                slot = slot.rsplit("/", 1)[0]
+                if slot in slots:
+                    break
+                slots.add(slot)
+        for slot in sorted(slots):
+            parent = slot.rsplit("/", 1)[0] if "/" in slot else ""
+            if slot:
+                self.children.setdefault(parent, []).append(slot)
+        root = self.local.get(""), self.remote.get("")
+        for side, found in zip(Side, root, strict=True):
+            if found is not None and found.kind is Kind.OPAQUE:
+                self._hold("", f"the {side.value} folder: {found.problem}")
+                return Plan(held=tuple(self.held))
+        for slot in self.children.get("", []):
+            self._visit(slot)
+        self._wait_for_names()
+        return Plan(
+            tuple(sorted(self.actions, key=_phase)),
+            tuple(self.conflicts),
+            tuple(self.held),
+            (),
+            self.unchanged,
+            self.again,
+        )
+
+    def _visit(self, slot: str) -> _Fate:
+        ancestor, local, remote = self._at(slot)
+        for found in (local, remote):
+            if found is not None and found.kind is Kind.OPAQUE:
+                self._hold(slot, found.problem or "is of a kind that sync does not touch")
+                return _Fate.HELD
+        local_folder = local is not None and local.kind is Kind.DIRECTORY
+        remote_folder = remote is not None and remote.kind is Kind.DIRECTORY
+        if local_folder and remote_folder:
+            return self._visit_folder(slot)
+        if (local_folder and remote is None) or (remote_folder and local is None):
+            return self._visit_half_folder(slot, Side.LOCAL if local_folder else Side.REMOTE)
+        if local_folder or remote_folder:
+            return self._visit_clash(slot, Side.LOCAL if local_folder else Side.REMOTE)
+        if local is None and remote is None and slot in self.children:
+            return self._visit_vanished(slot)
+        return self._visit_leaf(slot, ancestor, local, remote)
+
+    def _visit_folder(self, slot: str) -> _Fate:
+        ancestor, local, remote = self._at(slot)
+        assert local is not None
+        assert remote is not None
+        if ancestor != equal_now(local, remote):
+            self._add(Verb.RECORD, slot, Side.LOCAL, source=local, expected=remote)
+        for child in self.children.get(slot, []):
+            self._visit(child)
+        return _Fate.LIVES
+
+    def _visit_half_folder(self, slot: str, side: Side) -> _Fate:
+        """A folder that only ``side`` has: new there, or lost by the other side."""
+        ancestor, local, remote = self._at(slot)
+        found = local if side is Side.LOCAL else remote
+        lost = ancestor is not None and ancestor.kind is Kind.DIRECTORY
+        fates = {self._visit(child) for child in self.children.get(slot, [])}
+        changed = side.other
+        if _Fate.LIVES in fates or (not lost and _Fate.HELD not in fates):
+            pass
+        elif _Fate.HELD in fates:
+            return _Fate.HELD
+        else:
+            changed = side
+        row = {Side.LOCAL: 9 if lost else 1, Side.REMOTE: 8 if lost else 2}[side]
+        return self._settle_folder(slot, side, changed, found, row)
+
+    def _settle_folder(
+        self, slot: str, side: Side, changed: Side, found: Version | None, row: int
+    ) -> _Fate:
+        if changed not in self.mode.changes:
+            if changed is not side and self.mode.removes_extra:
+                # its contents were deleted as extra
+                self._add(Verb.REMOVE_FOLDER, slot, side, expected=found, row=row, note="deleted")
+                return _Fate.GONE
+            if changed is side and self.mode.overrides:
+                self._add(
+                    Verb.MAKE_FOLDER, slot, side.other, source=found, row=row, note="brought back"
+                )
+                return _Fate.LIVES
+            self._hold(slot, _HELD_BECAUSE[row], counts=row not in {1, 2})
+            return _Fate.HELD
+        if changed is side:
+            self._add(Verb.REMOVE_FOLDER, slot, side, expected=found, row=row, note="deleted")
+            return _Fate.GONE
+        self._add(Verb.MAKE_FOLDER, slot, changed, source=found, row=row, note="created")
+        return _Fate.LIVES
+
+    def _visit_vanished(self, slot: str) -> _Fate:
+        """A folder that neither side has any more."""
+        for child in self.children.get(slot, []):
+            self._visit(child)
+        if slot in self.ancestors:
+            self._add(Verb.FORGET, slot, Side.LOCAL, row=10)
+        return _Fate.GONE
+
+    def _visit_clash(self, slot: str, folder_side: Side) -> _Fate:
+        """A leaf on one side, a folder on the other."""
+        ancestor, local, remote = self._at(slot)
+        leaf_side = folder_side.other
+        leaf = local if leaf_side is Side.LOCAL else remote
+        folder = remote if leaf_side is Side.LOCAL else local
+        assert leaf is not None
+        was_folder = ancestor is not None and ancestor.kind is Kind.DIRECTORY
+        leaf_state = (local_state if leaf_side is Side.LOCAL else remote_state)(ancestor, leaf)
+        if was_folder and not self._is_dirty(slot, folder_side):
+            # the folder's side did nothing: its contents give way to the leaf
+            row = 13 if leaf_side is Side.LOCAL else 14
+            if folder_side in self.mode.changes:
+                self._clear(slot, folder_side, folder, row)
+                self.again = True
+                return _Fate.LIVES
+            self._hold(slot, _HELD_BECAUSE[row])
+            return _Fate.HELD
+        if leaf_state is State.SAME:
+            # the leaf's side did nothing: it gives way to the folder
+            row = 13 if folder_side is Side.LOCAL else 14
+            if leaf_side in self.mode.changes:
+                self._add(Verb.DELETE, slot, leaf_side, expected=leaf, row=row, note="replaced")
+                self.again = True
+                return _Fate.LIVES
+            self._hold(slot, _HELD_BECAUSE[row])
+            return _Fate.HELD
+        winner = self.mode.prefer
+        if winner is leaf_side and folder_side in self.mode.changes:
+            self._clear(slot, folder_side, folder, 16)
+            self.again = True
+            return _Fate.LIVES
+        if winner is folder_side and leaf_side in self.mode.changes:
+            self._add(Verb.DELETE, slot, leaf_side, expected=leaf, row=16, note="replaced")
+            self.again = True
+            return _Fate.LIVES
+        self._conflict(slot, 16, "is a folder on one side and a file or notebook on the other")
+        return _Fate.HELD
+
+    def _is_dirty(self, slot: str, side: Side) -> bool:
+        """Whether anything below a folder is new, changed or unknown on ``side``."""
+        judge = local_state if side is Side.LOCAL else remote_state
+        tree = self.local if side is Side.LOCAL else self.remote
+        for child in self.children.get(slot, []):
+            state = judge(self.ancestors.get(child), tree.get(child))
+            if state not in {State.SAME, State.GONE} or self._is_dirty(child, side):
+                return True
+        return False
+
+    def _clear(self, slot: str, side: Side, folder: Version | None, row: int) -> None:
+        tree = self.local if side is Side.LOCAL else self.remote
+        for child in self.children.get(slot, []):
+            found = tree.get(child)
+            if found is None:
+                if child in self.ancestors:
+                    self._add(Verb.FORGET, child, side, row=10)
+                self._clear(child, side, None, row)
+            elif found.kind is Kind.DIRECTORY:
+                self._clear(child, side, found, row)
+            else:
+                self._add(Verb.DELETE, child, side, expected=found, row=row, note="deleted")
+        if folder is not None:
+            self._add(Verb.REMOVE_FOLDER, slot, side, expected=folder, row=row, note="replaced")
+
+    def _visit_leaf(
+        self, slot: str, ancestor: Ancestor | None, local: Version | None, remote: Version | None
+    ) -> _Fate:
+        states = (local_state(ancestor, local).value, remote_state(ancestor, remote).value)
+        row = ROWS[states]
+        for child in self.children.get(slot, []):
+            # what was below when this was a folder is gone on both sides
+            self._visit(child)
+        if row == 10:
+            self._add(Verb.FORGET, slot, Side.LOCAL, row=10)
+            return _Fate.GONE
+        if row == 4:
+            assert ancestor is not None
+            assert local is not None
+            assert remote is not None
+            now = replace(equal_now(local, remote), canonical=ancestor.canonical)
+            if now.remote_sha is None:
+                now = replace(now, remote_sha=ancestor.remote_sha)
+            if now != ancestor:
+                self._add(Verb.RECORD, slot, Side.LOCAL, source=local, expected=remote, row=4)
+            self.unchanged += 1
+            return _Fate.LIVES
+        if row in _BOTH_CHANGED:
+            return self._both_changed(slot, row, local, remote)
+        verb, side, note = _DONE[row]
+        if side in self.mode.changes:
+            return self._act(slot, verb, side, row, note, local, remote)
+        return self._one_sided(slot, row, local, remote)
+
+    def _both_changed(
+        self, slot: str, row: int, local: Version | None, remote: Version | None
+    ) -> _Fate:
+        assert local is not None
+        assert remote is not None
+        if same_content(local, remote):
+            self._add(Verb.RECORD, slot, Side.LOCAL, source=local, expected=remote, row=row)
+            self.unchanged += 1
+            return _Fate.LIVES
+        winner = self.mode.prefer
+        if winner is None or winner.other not in self.mode.changes:
+            self._conflict(slot, row, "was changed on both sides")
+            return _Fate.HELD
+        verb = Verb.UPDATE if local.kind is remote.kind else Verb.REPLACE
+        note = "conflict resolved"
+        return self._act(slot, verb, winner.other, row, note, local, remote, bring_back=True)
+
+    def _one_sided(
+        self, slot: str, row: int, local: Version | None, remote: Version | None
+    ) -> _Fate:
+        """A change of the side that may not be carried over in this mode."""
+        (target,) = self.mode.changes
+        own, theirs = (local, remote) if target is Side.REMOTE else (remote, local)
+        if own is not None and self.mode.overrides:
+            verb = Verb.CREATE
+            if theirs is not None:
+                verb = Verb.UPDATE if own.kind is theirs.kind else Verb.REPLACE
+            note = "brought back"
+            return self._act(slot, verb, target, row, note, local, remote, bring_back=True)
+        new = row in {1, 2}
+        if own is None and self.mode.removes_extra and (new or self.mode.overrides):
+            return self._act(slot, Verb.DELETE, target, row, "deleted", local, remote)
+        self._hold(slot, _HELD_BECAUSE[row], counts=not new)
+        return _Fate.HELD
+
+    def _act(
+        self,
+        slot: str,
+        verb: Verb,
+        side: Side,
+        row: int,
+        note: str,
+        local: Version | None,
+        remote: Version | None,
+        *,
+        bring_back: bool = False,
+    ) -> _Fate:
+        source, expected = (local, remote) if side is Side.REMOTE else (remote, local)
+        if verb is Verb.DELETE:
+            source = None
+        self._add(verb, slot, side, source, expected, row, note, bring_back)
+        return _Fate.GONE if verb is Verb.DELETE else _Fate.LIVES
+
+    def _wait_for_names(self) -> None:
+        """Hold what would need a local name that another slot still has."""
+        kept: list[Action] = []
+        leaving = {
+            action.slot
+            for action in self.actions
+            if action.side is Side.LOCAL and action.verb in {Verb.DELETE, Verb.REPLACE}
+        }
+        claimed: dict[str, str] = {}
+        for action in self.actions:
+            name = self._wanted_name(action)
+            owner = self._owner(name, action.slot, claimed)
+            if owner is None:
+                kept.append(action)
+                if name is not None:
+                    claimed[name] = action.slot
+            elif owner in leaving:
+                self.again = True
+            else:
+                self._hold(action.slot, f"its local name '{name}' belongs to '{owner}'")
+        self.actions = kept
+
+    def _wanted_name(self, action: Action) -> str | None:
+        if action.side is Side.REMOTE:
+            return None
+        if action.verb is Verb.MAKE_FOLDER:
+            return action.slot
+        if action.source is None or action.verb not in _WRITES:
+            return None
+        return local_path(action.slot, action.source, self.ancestors.get(action.slot))
+
+    def _owner(self, name: str | None, slot: str, claimed: Mapping[str, str]) -> str | None:
+        """The other slot that has the local name, or has a file where a folder is needed."""
+        if name is None:
+            return None
+        owner = self.names.get(name) or claimed.get(name)
+        if owner not in {None, slot}:
+            return owner
+        folder = name
+        while "/" in folder:
+            folder = folder.rsplit("/", 1)[0]
+            owner = self.names.get(folder)
+            if owner not in {None, folder}:
+                return owner
+        return None
+
+    def _at(self, slot: str) -> tuple[Ancestor | None, Version | None, Version | None]:
+        return self.ancestors.get(slot), self.local.get(slot), self.remote.get(slot)
+
+    def _add(
+        self,
+        verb: Verb,
+        slot: str,
+        side: Side,
+        source: Version | None = None,
+        expected: Version | None = None,
+        row: int = 0,
+        note: str = "",
+        bring_back: bool = False,
+    ) -> None:
+        self.actions.append(Action(verb, slot, side, source, expected, row, note, bring_back))
+
+    def _hold(self, slot: str, reason: str, *, counts: bool = True) -> None:
+        self.held.append(Held(slot, reason, counts))
+
+    def _conflict(self, slot: str, row: int, reason: str) -> None:
+        _, local, remote = self._at(slot)
+        self.conflicts.append(Conflict(slot, row, local, remote, reason))
+
+
+_WRITES = {Verb.CREATE, Verb.UPDATE, Verb.REPLACE}
+_PHASES = {verb: number for number, verb in enumerate(Verb)}
+
+
+def _phase(action: Action) -> tuple[int, int, str]:
+    depth = action.slot.count("/")
+    return (
+        _PHASES[action.verb],
+        -depth if action.verb is Verb.REMOVE_FOLDER else depth,
+        action.slot,
+    )

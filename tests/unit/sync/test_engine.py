@@ -1,0 +1,207 @@
+"""Whole syncs against a workspace in memory, killed and failed at every request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.fakes.workspace import ROOT, FakeWorkspace
+
+from brickloop.sync.engine import Halted, Pair, Synchronizer
+from brickloop.sync.plan import PUSH
+from brickloop.sync.remote import Ambiguous, RemoteFault, Throttled
+
+HEADER = "# Databricks notebook source\n"
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class Place:
+    """A local folder, its workspace, and syncs of the two."""
+
+    def __init__(self, folder: Path) -> None:
+        self.local = folder / "p"
+        self.local.mkdir(parents=True)
+        self.fake = FakeWorkspace()
+        self.pair = Pair(self.local, ROOT, folder / "state", "t")
+
+    def sync(self, **options: object) -> Synchronizer:
+        return Synchronizer(self.pair, self.fake, parallel=1, durable=False)
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            path.relative_to(self.local).as_posix(): path.read_bytes()
+            for path in self.local.rglob("*")
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def begin(place: Place) -> None:
+    """Equal sides, then changes of every kind on both."""
+    for name in ("push", "pull", "drop", "lose"):
+        (place.local / name).write_text(name)
+    (place.local / "n.py").write_text(HEADER + "print(1)\n")
+    place.sync().run()
+    place.sync().run()
+    place.fake.calls.clear()
+    (place.local / "push").write_text("push 2")
+    (place.local / "new").mkdir()
+    (place.local / "new" / "mine").write_text("mine")
+    (place.local / "drop").unlink()
+    place.fake.file(f"{ROOT}/pull", b"pull 2")
+    place.fake.file(f"{ROOT}/theirs", b"theirs")
+    place.fake.remove(f"{ROOT}/lose")
+    place.fake.notebook(f"{ROOT}/n", "print(2)")
+
+
+WANTED = {
+    "push": b"push 2", "pull": b"pull 2", "new/mine": b"mine", "theirs": b"theirs",
+    "n.py": (HEADER + "print(2)\n").encode(),
+}  # fmt: skip
+
+
+def settle(place: Place) -> None:
+    place.fake.before = place.fake.after = lambda _call, _path: None
+    for _ in range(3):
+        report = place.sync().run()
+        assert report.is_clean, report.as_json()
+    assert not report.changes
+    assert place.files() == WANTED
+    remote = {name: data for name, data in place.fake.tree().items() if data is not None}
+    assert remote == {
+        "push": b"push 2", "pull": b"pull 2", "new/mine": b"mine", "theirs": b"theirs",
+        "n": (HEADER + "print(2)").encode(),
+    }  # fmt: skip
+
+
+def test_changes_on_both_sides_meet_and_then_nothing_is_written(place: Place) -> None:
+    begin(place)
+    settle(place)
+    place.fake.calls.clear()
+    place.sync().run()
+    assert place.fake.count() == place.fake.count("list") == 2
+
+
+def _kill(_path: str) -> BaseException:
+    return Killed()
+
+
+def _lose(path: str) -> BaseException:
+    return Ambiguous("lost", where=path)
+
+
+def _fail(path: str) -> BaseException:
+    return RemoteFault("500", where=path)
+
+
+def _throttle(path: str) -> BaseException:
+    return Throttled("429", where=path, seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("when", "fault"),
+    [("before", _kill), ("after", _kill), ("before", _lose), ("after", _lose),
+     ("before", _fail), ("before", _throttle)],
+)  # fmt: skip
+def test_a_fault_at_any_request_loses_nothing(
+    tmp_path: Path, when: str, fault: Callable[[str], BaseException]
+) -> None:
+    reached = 0
+    for step in range(200):
+        place = Place(tmp_path / str(step))
+        begin(place)
+        count = 0
+
+        def trip(call: str, path: str, place: Place = place, step: int = step) -> None:
+            nonlocal count
+            count += 1
+            if count == step + 1 and (fault is not _lose or call in {"put", "delete", "mkdirs"}):
+                raise fault(path)
+
+        setattr(place.fake, when, trip)
+        try:
+            place.sync().run()
+        except Killed:
+            reached += 1
+        except RemoteFault:
+            reached += 1
+        settle(place)
+        if count <= step:
+            break
+    else:
+        raise AssertionError("never ran through")
+    assert step > 10
+
+
+def test_a_conflict_is_held_with_the_other_version_beside(place: Place) -> None:
+    (place.local / "n.py").write_text(HEADER + "1\n")
+    place.sync().run()
+    place.sync().run()
+    (place.local / "n.py").write_text(HEADER + "mine\n")
+    place.fake.notebook(f"{ROOT}/n", "theirs")
+    report = place.sync().run()
+    assert not report.is_clean
+    (sidecar,) = [name for name in place.files() if ".remote-" in name]
+    assert place.files()[sidecar] == (HEADER + "theirs").encode()
+    assert place.files()["n.py"] == (HEADER + "mine\n").encode()
+    assert place.fake.items[f"{ROOT}/n"].data == (HEADER + "theirs").encode()
+    assert not place.sync().run().changes
+
+
+def test_a_save_between_look_and_write_is_not_overwritten(place: Place) -> None:
+    (place.local / "f").write_text("1")
+    place.sync().run()
+    place.sync().run()
+    (place.local / "f").write_text("mine")
+
+    def meddle(call: str, path: str) -> None:
+        if call == "status" and path.endswith("/f"):
+            place.fake.before = lambda _call, _path: None
+            place.fake.file(path, b"theirs")
+
+    place.fake.before = meddle
+    report = place.sync().run()
+    assert [hold.slot for hold in report.conflicts] == ["f"]
+    assert place.fake.items[f"{ROOT}/f"].data == b"theirs"
+    assert place.files()["f"] == b"mine"
+
+
+def test_a_folder_that_cannot_be_listed_deletes_nothing(place: Place) -> None:
+    (place.local / "d").mkdir()
+    (place.local / "d" / "f").write_text("1")
+    place.sync().run()
+
+    def fail(call: str, path: str) -> None:
+        if call == "list" and path.endswith("/d"):
+            raise RemoteFault("500", where=path)
+
+    place.fake.before = fail
+    report = place.sync().run()
+    assert not report.changes
+    assert [held.slot for held in report.held] == ["d"]
+
+
+def test_a_root_that_is_gone_halts(place: Place) -> None:
+    (place.local / "f").write_text("1")
+    place.sync().run()
+    place.fake.remove(f"{ROOT}/f")
+    place.fake.remove(ROOT)
+    with pytest.raises(Halted, match="HALTED"):
+        place.sync().run()
+    assert place.files() == {"f": b"1"}
+
+
+def test_a_push_leaves_the_local_side_alone(place: Place) -> None:
+    (place.local / "f").write_text("1")
+    place.fake.file(f"{ROOT}/theirs", b"theirs")
+    place.sync().run(PUSH)
+    assert place.files() == {"f": b"1"}
+    assert place.fake.tree() == {"f": b"1", "theirs": b"theirs"}

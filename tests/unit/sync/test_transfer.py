@@ -1,0 +1,90 @@
+"""Sending one file: what is overwritten and what is held."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.fakes.workspace import ROOT, FakeWorkspace
+
+from brickloop.errors import HeldBack, NotebookError
+from brickloop.sync.ledger import Ledger
+from brickloop.sync.remote import Ambiguous, Content, Kind, Throttled
+from brickloop.sync.transfer import Pushed, find_collisions, push_content, workspace_name
+
+PATH = f"{ROOT}/d/f"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.db")
+
+
+def push(fake: FakeWorkspace, ledger: Ledger, data: bytes) -> Pushed:
+    return push_content(fake, ledger, "t", Content(Kind.FILE, data), PATH)
+
+
+def test_a_new_file_makes_its_parents_and_is_sent_once(ledger: Ledger) -> None:
+    fake = FakeWorkspace()
+    assert push(fake, ledger, b"1").created
+    assert not push(fake, ledger, b"1").sent
+    assert push(fake, ledger, b"2").sent
+    assert fake.items[PATH].data == b"2"
+
+
+def test_an_unseen_version_is_held(ledger: Ledger) -> None:
+    fake = FakeWorkspace()
+    fake.file(PATH, b"theirs")
+    with pytest.raises(HeldBack, match="changed in the workspace"):
+        push(fake, ledger, b"mine")
+    assert fake.items[PATH].data == b"theirs"
+
+
+def test_an_edit_since_the_last_push_is_held_and_a_deletion_is_healed(ledger: Ledger) -> None:
+    fake = FakeWorkspace()
+    push(fake, ledger, b"1")
+    fake.file(PATH, b"theirs")
+    with pytest.raises(HeldBack):
+        push(fake, ledger, b"2")
+    fake.remove(PATH)
+    assert push(fake, ledger, b"2").created
+
+
+def test_a_lost_answer_is_understood_at_the_next_push(ledger: Ledger) -> None:
+    fake = FakeWorkspace()
+    push(fake, ledger, b"1")
+
+    def lose(call: str, path: str) -> None:
+        if call == "put":
+            raise Ambiguous("lost", where=path)
+
+    fake.after = lose
+    with pytest.raises(Ambiguous):
+        push(fake, ledger, b"2")
+    fake.after = lambda _call, _path: None
+    assert not push(fake, ledger, b"2").sent
+
+
+def test_a_throttled_push_looks_again_before_it_writes(ledger: Ledger) -> None:
+    fake = FakeWorkspace()
+    push(fake, ledger, b"1")
+
+    def throttle(call: str, path: str) -> None:
+        if call == "put":
+            fake.before = lambda _call, _path: None
+            fake.file(PATH, b"theirs")
+            raise Throttled("wait", where=path, seconds=0)
+
+    fake.before = throttle
+    with pytest.raises(HeldBack):
+        push(fake, ledger, b"2")
+    assert fake.items[PATH].data == b"theirs"
+
+
+def test_names_and_collisions() -> None:
+    assert workspace_name(Path("a.py"), b"# Databricks notebook source\n") == "a"
+    assert workspace_name(Path("a.py"), b"import os\n") == "a.py"
+    assert workspace_name(Path("a.ipynb"), b"{}") == "a"
+    find_collisions([(Path("a.py"), "/W/a"), (Path("b.py"), "/W/b")])
+    with pytest.raises(NotebookError, match=r"'a\.py' and 'a\.sql'"):
+        find_collisions([(Path("a.py"), "/W/a"), (Path("a.sql"), "/W/a")])
