@@ -138,7 +138,7 @@ class Synchronizer:
                     raise Halted(
                         f"HALTED, nothing was changed: {'; '.join(plan.halts)}",
                         where=str(self.pair.local),
-                        hint="invoke sync.status shows what is meant",
+                        hint="look at both sides before you try again",
                     )
                 if dry_run:
                     report.changes = planned(plan)

@@ -196,5 +196,5 @@ def _held(path: str) -> HeldBack:
     return HeldBack(
         "was changed in the workspace since it was last sent; it is not overwritten",
         where=path,
-        hint="take the workspace's version with fetch or remove the version in the workspace, then try again",
+        hint="save or remove the workspace's version, then try again",
     )
