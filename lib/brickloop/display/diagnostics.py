@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from brickloop.display.screen import SCREEN
 from brickloop.errors import BrickloopError
 from brickloop.model.text import harmless
 
@@ -35,5 +36,4 @@ def _coloured(text: str, code: str) -> str:
 
 
 def _write(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    SCREEN.write_note(text + "\n")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from brickloop.display import console, diagnostics
+from brickloop.display.screen import SCREEN
 from brickloop.display.table import show_table
 from brickloop.model.document import Section
 from brickloop.model.run import (
@@ -31,16 +31,38 @@ class RunView:
         self._link_shown = False
         self._sections = sections_shown
 
-    def status(self, status: RunStatus) -> None:
-        """Show a change of the run's status; the first one with its link."""
+    def started(self, name: str, run_id: int, url: str) -> None:
+        """Say that the run is there, and where to look at it; once."""
         if not self._link_shown:
             self._link_shown = True
-            diagnostics.note(f"{self._name}: run {status.run_id}  {status.page_url}")
-        if not status.life_cycle.is_final and sys.stderr.isatty():
-            diagnostics.note(f"{self._name}: {status.life_cycle.value.lower()}")
+            diagnostics.note(f"{name}: run {run_id}  {url}")
+
+    def status(self, status: RunStatus) -> None:
+        """Take in a change of the run's status; the first one shows its link."""
+        self.started(self._name, status.run_id, status.page_url)
+        self.tick(status, time.monotonic() - self._begun)
+
+    def tick(self, status: RunStatus, seconds: float) -> None:
+        """Show on the moving line what the run does, and for how long it has done it.
+
+        Only on a terminal's stderr; nothing is written when piped or in CI.
+        """
+        if status.life_cycle.is_final:
+            SCREEN.forget(harmless(self._name))
+        else:
+            doing = status.life_cycle.value.lower().replace("_", " ")
+            SCREEN.tell(harmless(self._name), doing, seconds)
+
+    def close(self) -> None:
+        """Take the run off the moving line; may be called more than once."""
+        SCREEN.forget(harmless(self._name))
 
     def section(self, section: Section) -> None:
         """Show a section of the output document."""
+        with console.block():
+            self._show_section(section)
+
+    def _show_section(self, section: Section) -> None:
         self._sections += 1
         console.write(f"── {self._name}: {harmless(section.title)} ".ljust(_RULE, "─"))
         if section.query:
@@ -68,14 +90,21 @@ class RunView:
             ]
             if not shown:
                 continue
-            head = f"── {self._name} [{cell.index + 1}] {harmless(cell.first_line)} "
-            console.write(head.ljust(_RULE, "─"))
-            for output in shown:
-                self._show_output(output)
-            console.write()
+            with console.block():
+                head = f"── {self._name} [{cell.index + 1}] {harmless(cell.first_line)} "
+                console.write(head.ljust(_RULE, "─"))
+                for output in shown:
+                    self._show_output(output)
+                console.write()
 
     def failure(self, result: RunResult) -> None:
         """Show the cell that failed with its source, the error, and the trace."""
+        with console.block():
+            self._show_failure(result)
+        if result.cells_missing:
+            diagnostics.note(f"{self._name}: {result.cells_missing}")
+
+    def _show_failure(self, result: RunResult) -> None:
         status = result.status
         state = status.result.value if status.result else status.life_cycle.value
         console.write(f"━━ {self._name}: {state} ".ljust(_RULE, "━"))
@@ -91,8 +120,6 @@ class RunView:
             console.write(harmless(result.error or status.message or "the run gave no reason"))
             if result.error_trace:
                 console.write(harmless(result.error_trace).rstrip())
-        if result.cells_missing:
-            diagnostics.note(f"{self._name}: {result.cells_missing}")
         console.write("━" * _RULE)
 
     def finished(self, result: RunResult, saved: tuple[str, ...]) -> None:
