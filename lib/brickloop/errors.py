@@ -3,7 +3,9 @@
     BrickloopError            1  anything below; never raised itself
     ├── WorkFailed            1  the work was done and did not succeed (a run, a statement, a test)
     │   ├── RunFailed         1  a job run ended in a state other than success
-    │   ├── OutputUnavailable 1  an output is missing, empty, not text or may not be read
+    │   ├── OutputUnavailable 1  an output cannot be shown; which of these says why:
+    │   │     OutputMissing, OutputEmpty, OutputNotText, OutputForbidden, OutputNotOurs,
+    │   │     OutputTooNew, OutputDamaged
     │   └── HeldBack          1  a write was held because the other side changed too
     ├── UsageError            2  the caller's words, files or settings are wrong; nothing changed
     │   ├── SettingsError     2  a settings file or variable cannot be understood
@@ -46,6 +48,34 @@ class RunFailed(WorkFailed):
 
 class OutputUnavailable(WorkFailed):
     """An output is missing, empty, not text, or may not be read."""
+
+
+class OutputMissing(OutputUnavailable):
+    """There is no file or folder where the output should be."""
+
+
+class OutputEmpty(OutputUnavailable):
+    """The file is there and holds nothing."""
+
+
+class OutputNotText(OutputUnavailable):
+    """The file holds bytes that are no UTF-8 text."""
+
+
+class OutputForbidden(OutputUnavailable):
+    """The workspace does not let us read the output."""
+
+
+class OutputNotOurs(OutputUnavailable):
+    """What is there was not written by NotebookOutput."""
+
+
+class OutputTooNew(OutputUnavailable):
+    """The output was written by a newer brickloop, in a form that this one does not know."""
+
+
+class OutputDamaged(OutputUnavailable):
+    """The output has the right form and is not what was written."""
 
 
 class HeldBack(WorkFailed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from brickloop.clients.files import RemoteFiles
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class DocumentFollower:
-    """Reads the chunks of one run's output in their order, as far as they have come."""
+    """Reads one run's output as far as it has come; call ``finish`` once the run has ended.
+
+    What is wrong with an output never stops the one who follows a run: it is in ``error``, and in
+    the document's ``reason``. Errors of the connection come through.
+    """
 
     def __init__(self, files: RemoteFiles, folder: str) -> None:
         self._files = files
@@ -22,6 +27,9 @@ class DocumentFollower:
         self._assembler = Assembler()
         self._next = 1
         self._seen = 0
+        self._ended: bool | None = None
+        self.error: OutputUnavailable | None = None
+        """What is wrong with the output, None as long as nothing is."""
 
     def poll(self) -> list[Section]:
         """The sections that have come since the last look; one request where none has."""
@@ -34,9 +42,26 @@ class DocumentFollower:
             for section in self._assembler.feed(chunk):
                 found.append(self._with_image(section))
 
+    def finish(self, *, succeeded: bool) -> list[Section]:
+        """The last sections, now that the run has ended; never waits for what will not come.
+
+        A notebook that ended without closing its output (its driver was killed, say) leaves an
+        incomplete document, unless its run ``succeeded``: then nothing is missing.
+        """
+        found = self.poll()
+        self._ended = succeeded
+        return found
+
     def document(self) -> Document | None:
         """The document as far as it has been read, None where nothing was written."""
-        return self._assembler.document() if self._next > 1 else None
+        if self._next == 1:
+            return None
+        document = self._assembler.document()
+        if document.complete or self._ended is None:
+            return document
+        if self._ended:
+            return replace(document, status="finished", complete=True)
+        return replace(document, reason="the notebook ended before it had closed its output")
 
     def _with_image(self, section: Section) -> Section:
         index, self._seen = self._seen, self._seen + 1

@@ -19,14 +19,17 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Section:
-    """One titled part of a document."""
+    """One titled part of a document. Everything in it came from a notebook: it is untrusted."""
 
     kind: str
-    """``text``, ``markdown``, ``code``, ``json``, ``html``, ``table``, ``query``, ``figure``
-    or ``error``."""
+    """``text``, ``markdown``, ``code``, ``json``, ``html``, ``table``, ``query``, ``figure``,
+    ``error``, ``values``, ``metric``, ``progress``, ``warning`` or ``log``; show any other one as
+    text."""
     title: str
     text: str = ""
+    """What is said; for ``error`` the class and the message."""
     query: str | None = None
+    """The SQL of a ``query``; its result is in ``columns`` and ``rows``, or in ``text``."""
     columns: tuple[tuple[str, str], ...] = ()
     """Name and type of each column of a table."""
     rows: tuple[tuple[Any, ...], ...] = ()
@@ -34,10 +37,42 @@ class Section:
     """All rows the table had, where that is known."""
     truncated: bool = False
     mime: str | None = None
+    """Of a figure: ``image/png``, ``image/jpeg``, ``image/svg+xml``, or ``text/html`` (plotly
+    where it cannot draw an image: a page with its own script)."""
     image: bytes | None = None
-    """A figure's bytes; None while only ``blob`` names them."""
+    """A figure's bytes; None while only ``blob`` names them, or where they are missing."""
     blob: str | None = None
     trace: str = ""
+    """Of an ``error``: the stack trace as Python prints it."""
+    language: str | None = None
+    """Of ``code``: such as ``python`` or ``sql``."""
+    values: tuple[tuple[str, Any], ...] = ()
+    """Of ``values``: names with values. Of ``metric``: its one name with its value."""
+    unit: str = ""
+    """Of ``metric``."""
+    done: float | None = None
+    """Of ``progress``: how much is done, of ``of``."""
+    of: float | None = None
+    level: str = ""
+    """Of ``log``: ``debug``, ``info``, ``warning`` or ``error``."""
+    notes: tuple[str, ...] = ()
+    """What was left out to keep the section small, as sentences to show below it."""
+    ms: float | None = None
+    """How long the query, or fetching the table, took in milliseconds."""
+    at: float = 0.0
+    """When it was added, in seconds since 1970 by the notebook's clock."""
+    seconds: float | None = None
+    """How long after the section before it, or after the document's start."""
+
+    @property
+    def rows_shown(self) -> int:
+        """How many rows are here."""
+        return len(self.rows)
+
+    @property
+    def rows_total(self) -> int | None:
+        """How many rows there were in all, None where that is not known."""
+        return self.total
 
 
 @dataclass(frozen=True)
@@ -45,10 +80,21 @@ class Document:
     """What a notebook put out through NotebookOutput."""
 
     sections: tuple[Section, ...] = ()
+    """Without those of kind ``progress``."""
     metadata: dict[str, str] = field(default_factory=dict)
     status: str = "running"
     """``finished``, ``failed``, or ``running`` where no end has been seen."""
     complete: bool = False
+    reason: str = ""
+    """Why the document is incomplete, or what is wrong with it; empty while it may still grow."""
+    params: dict[str, str] = field(default_factory=dict)
+    """The parameters that the notebook was run with."""
+    seconds: float | None = None
+    """From the notebook's first NotebookOutput to its end, or to its last section so far."""
+    attempt: int = 1
+    """Which attempt of the run this is; earlier ones are not in here."""
+    progress: tuple[Section, ...] = ()
+    """The last state of each progress, by title."""
 
 
 class Assembler:
