@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.fakes.workspace import ROOT, FakeWorkspace
+from tests.fakes.workspace import ROOT, Place
 
-from brickloop.sync.engine import Halted, Pair, Synchronizer
+from brickloop.sync.engine import Halted
 from brickloop.sync.plan import PUSH
 from brickloop.sync.remote import Ambiguous, RemoteFault, Throttled
 
@@ -17,26 +17,6 @@ HEADER = "# Databricks notebook source\n"
 
 class Killed(BaseException):
     """The process dies here."""
-
-
-class Place:
-    """A local folder, its workspace, and syncs of the two."""
-
-    def __init__(self, folder: Path) -> None:
-        self.local = folder / "p"
-        self.local.mkdir(parents=True)
-        self.fake = FakeWorkspace()
-        self.pair = Pair(self.local, ROOT, folder / "state", "t")
-
-    def sync(self, **options: object) -> Synchronizer:
-        return Synchronizer(self.pair, self.fake, parallel=1, durable=False)
-
-    def files(self) -> dict[str, bytes]:
-        return {
-            path.relative_to(self.local).as_posix(): path.read_bytes()
-            for path in self.local.rglob("*")
-            if path.is_file()
-        }
 
 
 @pytest.fixture
