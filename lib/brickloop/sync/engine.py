@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,8 @@ from pathlib import Path
 from brickloop.errors import HeldBack
 from brickloop.model.paths import workspace_path
 from brickloop.sync import state as memory
-from brickloop.sync.apply import Executor, Result
+from brickloop.sync.adopt import adopt_sent
+from brickloop.sync.apply import Executor, Outcome, Result
 from brickloop.sync.books import Books
 from brickloop.sync.halts import find_halts
 from brickloop.sync.history import restore
@@ -31,17 +32,17 @@ from brickloop.sync.local_writer import LocalWriter
 from brickloop.sync.lock import held_lock
 from brickloop.sync.objects import KEEP_SECONDS, ObjectStore
 from brickloop.sync.pace import DEFAULT_PARALLEL, Crew, Pace
-from brickloop.sync.plan import SAFE, Action, Decision, Mode, Plan, Verb, reconcile, within
+from brickloop.sync.plan import SAFE, Decision, Mode, Plan, reconcile, within
 from brickloop.sync.recovery import recover_local
 from brickloop.sync.remote import Kind, Remote
 from brickloop.sync.remote_writer import RemoteWriter
 from brickloop.sync.report import Change, Failure, SyncReport, change_of, planned
-from brickloop.sync.scan import RemoteScan, scan_paths
+from brickloop.sync.scan import LocalScan
 from brickloop.sync.selection import Selection
 from brickloop.sync.state import Hold, KeptVersion, SyncState
 from brickloop.sync.survey import Survey, Surveyor
 from brickloop.sync.tree import DiskTree
-from brickloop.sync.versions import Ancestor, Side, Version
+from brickloop.sync.versions import Ancestor, Side
 
 _ROUNDS = 5
 _LOCK_SECONDS = 30.0
@@ -49,6 +50,17 @@ _LOCK_SECONDS = 30.0
 
 class Halted(HeldBack):
     """A plan looked like an accident; nothing was changed."""
+
+    def __init__(self, plan: Plan, where: str, report: SyncReport) -> None:
+        super().__init__(
+            f"HALTED, nothing was changed: {'; '.join(plan.halts)}",
+            where=where,
+            hint="look at both sides before you try again",
+        )
+        self.reasons = plan.halts
+        report.changes, report.unchanged = planned(plan), plan.unchanged
+        self.report = report
+        """What would have been done."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,11 @@ class Pair:
 
 
 class Synchronizer:
-    """Keeps one pair of folders equal; safe to use from one thread at a time."""
+    """Keeps one pair of folders equal; safe to use from one thread at a time.
+
+    ``partial`` says that the selection is only a part of what the pair syncs: then nothing is
+    forgotten of the rest.
+    """
 
     def __init__(
         self,
@@ -79,6 +95,7 @@ class Synchronizer:
         remote: Remote,
         selection: Selection | None = None,
         *,
+        partial: bool = False,
         ledger: Ledger | None = None,
         parallel: int = DEFAULT_PARALLEL,
         durable: bool = True,
@@ -94,13 +111,14 @@ class Synchronizer:
         self.objects = ObjectStore(pair.folder / "objects", durable=durable)
         self.finish_soon = threading.Event()
         """Set to finish what is under way and begin nothing more."""
+        self._partial = partial
         self._ledger = ledger
         self._parallel = parallel
         self._durable = durable
         self._on_change = on_change
         self._on_plan = on_plan
         self._on_wait = on_wait
-        self._pace = Pace(parallel)
+        self.pace = Pace(parallel)
         self._state: SyncState | None = None
 
     @property
@@ -124,13 +142,13 @@ class Synchronizer:
         """
         begun = time.monotonic()
         report = SyncReport(self.root, dry_run=dry_run)
-        with self._locked():
+        with self.locked():
             for turn in range(_ROUNDS):
                 plan, survey = self._look(mode, report)
                 if turn == 0:
                     self._on_plan(plan)
                 if plan.halts:
-                    raise self._halted(plan)
+                    raise Halted(plan, str(self.pair.local), report)
                 if dry_run:
                     report.changes = planned(plan)
                     report.conflicts = [
@@ -138,7 +156,7 @@ class Synchronizer:
                     ]
                     break
                 last = turn + 1 == _ROUNDS
-                moved = self._apply(plan, survey, report, last=last)
+                moved = self.apply(plan, survey, report, last=last)
                 if last or self.finish_soon.is_set() or not (plan.again or moved):
                     break
             report.held = list(plan.held)
@@ -147,68 +165,6 @@ class Synchronizer:
                 self._finish(plan, survey, report)
         report.seconds = time.monotonic() - begun
         return report
-
-    def push_paths(self, paths: Iterable[str]) -> SyncReport | None:
-        """Send a few local files that were just saved, two requests each and no listing.
-
-        None when that cannot be decided without looking at the whole: a file is gone or became
-        another kind of thing, or the workspace's side moved.
-        """
-        begun = time.monotonic()
-        report = SyncReport(self.root)
-        wanted = list(paths)
-        with self._locked():
-            if self.state.intents():
-                return None
-            ancestors = self.state.ancestors()
-            local = scan_paths(self.tree, self.selection, self.state, self.objects, wanted)
-            holds = self.state.holds()
-            by_name = {was.name: slot for slot, was in ancestors.items()}
-            for path in wanted:
-                slot = local.names.get(path)
-                if not self.selection.chooses(path):
-                    continue
-                known = ancestors.get(slot or "")
-                if (
-                    slot is None
-                    or slot in holds
-                    or known is None
-                    or by_name.get(path) != slot
-                    or known.kind is not local.slots[slot].kind
-                ):
-                    return None
-            remote = {slot: ancestors[slot].as_version(Side.REMOTE) for slot in local.slots}
-            only = {slot: ancestors[slot] for slot in local.slots}
-            plan = _updates(only, local.slots, remote)
-            if plan is None:
-                return None
-            survey = Survey(ancestors, local, RemoteScan(slots=remote))
-            if self._apply(plan, survey, report, last=False):
-                return None
-            self._tell_ledger(ancestors, {action.slot for action in plan.actions})
-            report.unchanged = plan.unchanged
-        report.seconds = time.monotonic() - begun
-        return report
-
-    def learn_stamps(self, slots: Iterable[str]) -> None:
-        """Read back what was sent, so that the next save needs no reading first."""
-        with self._locked():
-            ancestors = self.state.ancestors()
-            for slot in slots:
-                known = ancestors.get(slot)
-                if known is None or known.stamp is not None or known.kind is Kind.DIRECTORY:
-                    continue
-                with self._crew() as crew:
-                    found = (
-                        self._surveyor(crew)
-                        .inspector()
-                        .read(slot, replace(known.as_version(Side.REMOTE)), content=True)
-                    )
-                if found is None or found.stamp is None or found.canonical != known.canonical:
-                    continue
-                if (found.language, found.format) == (known.language, known.format):
-                    now = replace(known, remote_sha=found.sha, stamp=found.stamp)
-                    self.state.write([memory.remember(slot, now)])
 
     def holds(self) -> list[Hold]:
         """The conflicts that wait for a decision; asks no network."""
@@ -223,7 +179,7 @@ class Synchronizer:
         """
         begun = time.monotonic()
         report = SyncReport(self.root)
-        with self._locked():
+        with self.locked():
             hold = find_hold(self.state.holds(), path)
             slots = {hold.slot}
             if keep is Keep.BOTH:
@@ -250,14 +206,14 @@ class Synchronizer:
         for _ in range(_ROUNDS):
             plan, survey = self._look(SAFE, report, decisions)
             if survey.halt:
-                raise self._halted(plan)
+                raise Halted(plan, str(self.pair.local), report)
             if any(found.slot == hold.slot for found in plan.conflicts):
                 raise changed_since(hold)
             again = plan.again
             plan = replace(plan, actions=within(plan.actions, slots))
-            if self._apply(plan, survey, report, last=False):
+            if self.apply(plan, survey, report, last=False):
                 raise changed_since(hold)
-            self._tell_ledger(survey.ancestors, {action.slot for action in plan.actions})
+            self.tell_ledger(survey.ancestors, {action.slot for action in plan.actions})
             if not again:
                 break
         if not report.failures:
@@ -275,7 +231,7 @@ class Synchronizer:
         Raises UsageError when there is no such version, OutputUnavailable when its content is not
         kept any more, HeldBack when the file's place is taken or it was saved meanwhile.
         """
-        with self._locked():
+        with self.locked():
             recover_local(self.tree, self.state, self.state.ancestors(), self.state.intents())
             ancestors = self.state.ancestors()
             books = Books(self.state, self.objects, ancestors)
@@ -283,12 +239,14 @@ class Synchronizer:
             return restore(path, number, writer)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Hold the pair's lock; raises HeldBack when another sync does not end."""
         with held_lock(self.pair.folder / "lock", seconds=_LOCK_SECONDS, on_wait=self._on_wait):
             yield
 
     @contextmanager
-    def _crew(self) -> Iterator[Crew]:
+    def crew(self) -> Iterator[Crew]:
+        """Threads for requests."""
         crew = Crew(self._parallel)
         try:
             yield crew
@@ -303,16 +261,18 @@ class Synchronizer:
             self.selection,
             self.state,
             self.objects,
-            self._pace,
+            self.pace,
             crew,
+            partial=self._partial,
         )
 
     def _look(
         self, mode: Mode, report: SyncReport, decisions: Mapping[str, Decision] | None = None
     ) -> tuple[Plan, Survey]:
-        with self._crew() as crew:
+        with self.crew() as crew:
             survey = self._surveyor(crew).look(
                 self._ledger_objects(),
+                self._adopt,
                 may_make_root=Side.LOCAL in mode.changes,
                 dry_run=report.dry_run,
             )
@@ -327,24 +287,21 @@ class Synchronizer:
         halts = find_halts(ancestors, local.slots, remote.slots, plan, mode)
         return replace(plan, halts=halts), survey
 
+    def _adopt(self, ancestors: dict[str, Ancestor], local: LocalScan) -> None:
+        if self._ledger is not None:
+            adopt_sent(self._ledger, self.pair.target, self.root, self.state, ancestors, local)
+
     def _ledger_objects(self) -> dict[str, RemoteObject]:
         return {} if self._ledger is None else self._ledger.remote_objects(self.pair.target)
 
-    def _halted(self, plan: Plan) -> Halted:
-        return Halted(
-            f"HALTED, nothing was changed: {'; '.join(plan.halts)}",
-            where=str(self.pair.local),
-            hint="look at both sides before you try again",
-        )
-
-    def _apply(self, plan: Plan, survey: Survey, report: SyncReport, *, last: bool) -> bool:
+    def apply(self, plan: Plan, survey: Survey, report: SyncReport, *, last: bool) -> bool:
         """Do the plan; whether something was in motion and has to be looked at again."""
         moved = False
         actions = plan.actions
         sends = any(action.side is Side.REMOTE for action in plan.changes)
         if survey.remote.missing_root and sends:
             self.remote.make_folder(self.root)
-        with self._crew() as crew:
+        with self.crew() as crew:
             executor = self._executor(survey.ancestors, crew)
             for outcome in executor.carry_out(actions):
                 if outcome.result is Result.DONE:
@@ -356,7 +313,7 @@ class Synchronizer:
                         report.bytes_received += outcome.bytes
                     self._on_change(change)
                 elif outcome.result is Result.FAILED or last:
-                    report.failures.append(Failure(outcome.action.slot, outcome.reason))
+                    report.failures.append(_failure(outcome))
                 else:
                     moved = True
         return moved
@@ -368,19 +325,28 @@ class Synchronizer:
             RemoteWriter(self.tree, self.remote, self.root, books),
             books,
             crew,
-            self._pace,
+            self.pace,
             self.finish_soon.is_set,
         )
 
     def _finish(self, plan: Plan, survey: Survey, report: SyncReport) -> None:
-        report.conflicts = note_conflicts(plan.conflicts, self.tree, self.state, self.objects)
-        self._tell_ledger(survey.ancestors, set(survey.ancestors))
+        report.conflicts = note_conflicts(
+            plan.conflicts,
+            self.tree,
+            self.state,
+            self.objects,
+            apart=self._is_apart if self._partial else None,
+        )
+        self.tell_ledger(survey.ancestors, set(survey.ancestors))
         if self.state.meta("root_object_id") is None and report.sent:
             found = self.remote.status(self.root).stamp.object_id
             self.state.set_meta("root_object_id", str(found))
         self.tree.empty_trash()
         if report.changes:
             self._prune()
+
+    def _is_apart(self, hold: Hold) -> bool:
+        return not self.selection.chooses(hold.name or hold.slot)
 
     def _prune(self) -> None:
         last = float(self.state.meta("pruned") or 0)
@@ -390,7 +356,7 @@ class Synchronizer:
             self.state.forget_history(now - KEEP_SECONDS)
             self.state.set_meta("pruned", str(now))
 
-    def _tell_ledger(self, ancestors: dict[str, Ancestor], slots: set[str]) -> None:
+    def tell_ledger(self, ancestors: dict[str, Ancestor], slots: set[str]) -> None:
         """Let doit know what is in the workspace now, so that it uploads nothing of it again."""
         if self._ledger is None:
             return
@@ -417,21 +383,6 @@ class Synchronizer:
             self._ledger.record_remote_objects(self.pair.target, news, facts)
 
 
-def _updates(
-    ancestors: dict[str, Ancestor], local: dict[str, Version], remote: dict[str, Version]
-) -> Plan | None:
-    """The plan for files that were saved in place; None when it is more than updates."""
-    actions: list[Action] = []
-    unchanged = 0
-    for slot, found in local.items():
-        was = ancestors[slot]
-        if found.kind is Kind.OPAQUE:
-            return None
-        if (found.sha, found.format) == (was.local_sha, was.format):
-            unchanged += 1
-            continue
-        expected = remote[slot]
-        actions.append(
-            Action(Verb.UPDATE, slot, Side.REMOTE, found, expected, row=5, note="pushed")
-        )
-    return Plan(tuple(actions), unchanged=unchanged)
+def _failure(outcome: Outcome) -> Failure:
+    version = outcome.action.source or outcome.action.expected
+    return Failure(outcome.action.slot, outcome.reason, version.name if version else "")

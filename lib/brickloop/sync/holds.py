@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
 
@@ -30,13 +30,22 @@ class Keep(str, Enum):
 
 
 def note_conflicts(
-    conflicts: Iterable[Conflict], tree: DiskTree, state: SyncState, objects: ObjectStore
+    conflicts: Iterable[Conflict],
+    tree: DiskTree,
+    state: SyncState,
+    objects: ObjectStore,
+    *,
+    apart: Callable[[Hold], bool] | None = None,
 ) -> list[Hold]:
     """Every conflict as it is remembered from now on; those that are settled are let go.
 
+    Of what is ``apart`` nothing was looked at: it stays as it is remembered, and is left out.
+
     The workspace's version of a held file stands beside it under a name that nothing collects.
     """
-    before = state.holds()
+    before = {
+        slot: hold for slot, hold in state.holds().items() if apart is None or not apart(hold)
+    }
     now: dict[str, Hold] = {}
     statements: list[memory.Statement] = []
     for conflict in conflicts:

@@ -35,6 +35,8 @@ class Failure:
 
     path: str
     reason: str
+    name: str = ""
+    """The local file's path, where there is one."""
 
 
 @dataclass

@@ -182,6 +182,16 @@ class SyncState:
         query = "SELECT * FROM versions WHERE slot = ? OR name = ? ORDER BY number DESC"
         return [KeptVersion(*row) for row in self._all(query, (path, path))]
 
+    def carried_times(self) -> dict[str, float]:
+        """When a version was last sent or received, by slot, in seconds since 1970."""
+        return dict(
+            self._all(
+                "SELECT slot, max(at) FROM versions WHERE event IN ('sent', 'received')"
+                " GROUP BY slot",
+                (),
+            )
+        )
+
     def forget_history(self, before: float) -> None:
         """Forget versions older than a moment."""
         self.write([("DELETE FROM versions WHERE at < ?", (before,))])

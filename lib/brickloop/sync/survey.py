@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from brickloop.errors import UsageError
@@ -53,17 +53,21 @@ class Surveyor:
     objects: ObjectStore
     pace: Pace
     crew: Crew
+    partial: bool = False
+    """Whether what the selection leaves out is not to be forgotten."""
 
     def look(
         self,
         known: Mapping[str, RemoteObject],
+        adopt: Callable[[dict[str, Ancestor], LocalScan], None],
         *,
         may_make_root: bool,
         dry_run: bool = False,
     ) -> Survey:
         """Both sides as they are now.
 
-        ``known`` are the objects whose content doit knows, by path. Raises UsageError when there
+        ``known`` are the objects whose content doit knows, by path; ``adopt`` may add ancestors
+        for what the local side holds. Raises UsageError when there
         is no local folder and none may be made, ConnectionFailed and NotAuthenticated.
         """
         ancestors = self.state.ancestors()
@@ -78,6 +82,7 @@ class Surveyor:
         intents = self.state.intents()
         recover_local(self.tree, self.state, ancestors, intents)
         found.local = scan_local(self.tree, self.selection, self.state, self.objects)
+        adopt(ancestors, found.local)
         for name in self.tree.leftovers:
             self.tree.discard(name)
         found.remote = scan_remote(
@@ -145,7 +150,7 @@ class Surveyor:
             if out:
                 del ancestors[slot]
                 statements.append(memory.forget(slot))
-        if statements:
+        if statements and not self.partial:
             self.state.write(statements)
 
     def _minds_case(self) -> bool:
