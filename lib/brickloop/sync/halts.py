@@ -37,6 +37,17 @@ def find_halts(
         if (emptied or lost > max(10, len(known) // 4)) and lost > mode.accepted_deletes:
             what = "everything is" if emptied else f"{lost} of {len(known)} are"
             halts.append(f"{what} gone {where}; pass --accept-deletes {lost} if that is meant")
+        extra = sum(
+            1
+            for action in plan.actions
+            if action.verb is Verb.DELETE and action.side is side.other and action.row in {1, 2}
+        )
+        if extra > max(10, len(known) // 4) and extra > mode.accepted_deletes:
+            kept = "in the workspace" if side is Side.LOCAL else "here"
+            halts.append(
+                f"{extra} that are only {kept} would be deleted;"
+                f" pass --accept-deletes {extra} if that is meant"
+            )
         changed = [
             slot
             for slot, was in known.items()

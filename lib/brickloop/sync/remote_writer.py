@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from brickloop.sync import state as memory
 from brickloop.sync.books import Books, Changed
-from brickloop.sync.content import canonical_hash, content_hash, content_of, slot_of
+from brickloop.sync.content import (
+    HEAD_BYTES,
+    canonical_hash,
+    content_hash,
+    content_of,
+    slot_of,
+    slot_path,
+)
 from brickloop.sync.plan import Action
 from brickloop.sync.remote import Content, Kind, Missing, NotEmpty, Remote
 from brickloop.sync.scan import remote_version
@@ -75,6 +82,8 @@ class RemoteWriter:
         self._keep_remote(action.slot, action.expected, "deleted")
         try:
             self._guard_remote(action.slot, action.expected, "deleted")
+            if action.row == 8 and self._is_back(action.slot):
+                raise Changed(action.slot)
             self.remote.delete(self._path(action.slot))
         except Missing:
             pass  # somebody was faster: it is gone, as it should be
@@ -95,6 +104,14 @@ class RemoteWriter:
             pass  # what takes no part in the sync keeps its folder
         self.books.forget(action.slot)
         return 0
+
+    def _is_back(self, slot: str) -> bool:
+        """Whether the local file stands there again: editors that save by renaming have it away."""
+        was = self.books.ancestors.get(slot)
+        if was is None or not was.name:
+            return False
+        data = self.tree.peek(was.name)
+        return data is not None and slot_path(was.name, data[:HEAD_BYTES]) == slot
 
     def _put_new(self, slot: str, content: Content) -> None:
         path = self._path(slot)
