@@ -5,37 +5,44 @@ from __future__ import annotations
 import time
 
 from brickloop.display import console, diagnostics
-from brickloop.display.screen import SCREEN
-from brickloop.display.table import show_table
-from brickloop.model.document import Section
-from brickloop.model.run import (
-    CellResult,
-    HtmlOutput,
-    ImageOutput,
-    RunResult,
-    RunStatus,
-    TableOutput,
-    TextOutput,
-)
-from brickloop.model.text import harmless
+from brickloop.display.code import show_json
+from brickloop.display.failure_view import show_failure
+from brickloop.display.screen import SCREEN, is_watched
+from brickloop.display.section_view import KeepFigure, show_output, show_section
+from brickloop.model.document import Document, Section
+from brickloop.model.plain import progress_line
+from brickloop.model.run import CellResult, RunResult, RunStatus, TextOutput
+from brickloop.model.text import cut_to_width, display_width, harmless, one_line, write_duration
 
 _RULE = 78
+_LONGEST_HEAD = 200
+_PROGRESS_STEPS = 4
 
 
 class RunView:
-    """Shows one run; everything remote is made harmless before it is written."""
+    """Shows one run; everything remote is made harmless before it is written.
 
-    def __init__(self, name: str, *, sections_shown: int = 0) -> None:
-        self._name = name
+    May be used beside the views of other runs, from several threads: each section is written in
+    one piece and names its notebook. ``keep_figure`` saves figures, so that they can be linked.
+    """
+
+    def __init__(
+        self, name: str, *, sections_shown: int = 0, keep_figure: KeepFigure | None = None
+    ) -> None:
+        self._name = one_line(name)
         self._begun = time.monotonic()
         self._link_shown = False
         self._sections = sections_shown
+        self._keep = keep_figure
+        self._state = "starting"
+        self._progress = ""
+        self._steps: dict[str, int] = {}
 
     def started(self, name: str, run_id: int, url: str) -> None:
         """Say that the run is there, and where to look at it; once."""
         if not self._link_shown:
             self._link_shown = True
-            diagnostics.note(f"{name}: run {run_id}  {url}")
+            diagnostics.note(f"{one_line(name)}: run {run_id}  {one_line(url)}".rstrip())
 
     def status(self, status: RunStatus) -> None:
         """Take in a change of the run's status; the first one shows its link."""
@@ -47,38 +54,32 @@ class RunView:
 
         Only on a terminal's stderr; nothing is written when piped or in CI.
         """
+        self._state = status.life_cycle.value.lower().replace("_", " ")
         if status.life_cycle.is_final:
-            SCREEN.forget(harmless(self._name))
+            SCREEN.forget(self._name)
         else:
-            doing = status.life_cycle.value.lower().replace("_", " ")
-            SCREEN.tell(harmless(self._name), doing, seconds)
+            SCREEN.tell(self._name, self._doing(), seconds)
 
     def close(self) -> None:
         """Take the run off the moving line; may be called more than once."""
-        SCREEN.forget(harmless(self._name))
+        SCREEN.forget(self._name)
 
     def section(self, section: Section) -> None:
-        """Show a section of the output document."""
-        with console.block():
-            self._show_section(section)
-
-    def _show_section(self, section: Section) -> None:
+        """Show a section of the output document; a progress moves on the line below."""
+        if section.kind == "progress":
+            self._show_progress(section)
+            return
         self._sections += 1
-        console.write(f"── {self._name}: {harmless(section.title)} ".ljust(_RULE, "─"))
-        if section.query:
-            self._show_sql(section.query)
-        if section.columns:
-            show_table(
-                section.columns, section.rows, total=section.total, truncated=section.truncated
-            )
-        elif section.kind == "figure":
-            size = len(section.image or b"")
-            console.write(f"[figure, {section.mime}, {size:,} bytes]")
-        elif section.kind == "error":
-            console.write(harmless(section.trace or section.text).rstrip())
-        elif section.text:
-            self._show_text(section)
-        console.write()
+        with console.block():
+            self._write_head(f"{self._name}: {_title(section.title)}")
+            show_section(section, self._keep)
+            console.write()
+
+    def incomplete(self, document: Document | None) -> None:
+        """Say that a document breaks off, and why."""
+        if document is not None and not document.complete:
+            why = f": {document.reason}" if document.reason else ""
+            diagnostics.warn(f"{self._name}: output incomplete{why}")
 
     def cells(self, cells: tuple[CellResult, ...]) -> None:
         """Show what each cell gave, beside its first line; cells without output are left out."""
@@ -90,44 +91,67 @@ class RunView:
             ]
             if not shown:
                 continue
+            first_line = _title(cell.first_line)
             with console.block():
-                head = f"── {self._name} [{cell.index + 1}] {harmless(cell.first_line)} "
-                console.write(head.ljust(_RULE, "─"))
+                self._write_head(f"{self._name} [{cell.index + 1}] {first_line}", _took(cell))
                 for output in shown:
-                    self._show_output(output)
+                    show_output(output, first_line, self._keep)
                 console.write()
 
     def failure(self, result: RunResult) -> None:
-        """Show the cell that failed with its source, the error, and the trace."""
+        """Show the cell that failed with its source, the error, the trace, and what to do."""
+        self.close()
         with console.block():
-            self._show_failure(result)
+            show_failure(self._name, result)
         if result.cells_missing:
             diagnostics.note(f"{self._name}: {result.cells_missing}")
 
-    def _show_failure(self, result: RunResult) -> None:
-        status = result.status
-        state = status.result.value if status.result else status.life_cycle.value
-        console.write(f"━━ {self._name}: {state} ".ljust(_RULE, "━"))
-        failed = next((cell for cell in result.cells if cell.error is not None), None)
-        if failed is not None and failed.error is not None:
-            title = f" ({harmless(failed.title)})" if failed.title else ""
-            console.write(f"cell {failed.index + 1}{title}:")
-            for number, line in enumerate(harmless(failed.command).split("\n"), start=1):
-                console.write(f"  {number:>3} │ {line}")
-            console.write(f"{failed.error.name}: {harmless(failed.error.message)}")
-            console.write(harmless(failed.error.trace).rstrip())
-        else:
-            console.write(harmless(result.error or status.message or "the run gave no reason"))
-            if result.error_trace:
-                console.write(harmless(result.error_trace).rstrip())
-        console.write("━" * _RULE)
-
     def finished(self, result: RunResult, saved: tuple[str, ...]) -> None:
         """Say how long the run took, what it exited with, and where its output is kept."""
+        self.close()
         if result.exit_value:
-            console.write(f"{self._name}: exit value {harmless(result.exit_value)}")
-        seconds = max(result.status.ended_ms - result.status.started_ms, 0) / 1000
-        diagnostics.note(f"{self._name}: {seconds:.1f} s, saved {', '.join(saved)}")
+            self._show_exit(result.exit_value)
+        took = write_duration(max(result.status.ended_ms - result.status.started_ms, 0))
+        paths = ", ".join(saved)
+        diagnostics.note(f"{self._name}: {took}" + (f", saved {paths}" if paths else ""))
+
+    def _show_exit(self, value: str) -> None:
+        with console.block():
+            if console.is_terminal() and value.lstrip()[:1] in {"{", "["}:
+                console.write(f"{self._name}: exit value")
+                show_json(value)
+            else:
+                console.write(f"{self._name}: exit value {harmless(value)}")
+
+    def _show_progress(self, section: Section) -> None:
+        line = f"{_title(section.title)} {progress_line(section)}"
+        done = section.of is not None and (section.done or 0) >= section.of > 0
+        self._progress = "" if done else line
+        if is_watched():
+            SCREEN.tell(self._name, self._doing(), time.monotonic() - self._begun)
+            return
+        # a log is no place for a line that moves: it gets a line for each quarter
+        step = int(_PROGRESS_STEPS * (section.done or 0) / section.of) if section.of else 0
+        if step > self._steps.get(section.title, 0):
+            self._steps[section.title] = step
+            diagnostics.note(f"{self._name}: {line}")
+
+    def _doing(self) -> str:
+        return f"{self._state}, {self._progress}" if self._progress else self._state
+
+    def _write_head(self, text: str, took: str = "") -> None:
+        if not console.is_terminal():
+            console.write(f"── {text} ".ljust(_RULE, "─"))
+            return
+        from rich.text import Text
+
+        width = console.width()
+        end = f" {took} ──" if took else ""
+        title = cut_to_width(text, max(width - 4 - len(end), 8))
+        rule = "─" * max(width - 4 - display_width(title) - len(end), 0)
+        console.show(
+            Text.assemble(("── ", "dim"), (title, "bold"), (f" {rule}{end}", "dim"), no_wrap=True)
+        )
 
     def _is_document(self, output: object) -> bool:
         """Whether a cell printed the document whose sections have been shown."""
@@ -137,30 +161,11 @@ class RunView:
             and output.text.lstrip("=\n").startswith("NOTEBOOK OUTPUT\n")
         )
 
-    def _show_output(self, output: object) -> None:
-        if isinstance(output, TextOutput):
-            console.write(harmless(output.text).rstrip("\n"))
-        elif isinstance(output, TableOutput):
-            show_table(output.columns, output.rows, truncated=output.truncated)
-        elif isinstance(output, ImageOutput):
-            console.write(f"[figure, {output.mime}, {len(output.data):,} bytes]")
-        elif isinstance(output, HtmlOutput):
-            console.write(f"[HTML, {len(output.html):,} characters, in the report]")
 
-    def _show_sql(self, query: str) -> None:
-        if console.is_terminal():
-            from rich.syntax import Syntax
+def _title(text: str) -> str:
+    return cut_to_width(one_line(text[: 4 * _LONGEST_HEAD]), _LONGEST_HEAD)
 
-            console.rich_console().print(
-                Syntax(harmless(query), "sql", background_color="default", word_wrap=True)
-            )
-        else:
-            console.write(harmless(query))
 
-    def _show_text(self, section: Section) -> None:
-        if section.kind == "markdown" and console.is_terminal():
-            from rich.markdown import Markdown
-
-            console.rich_console().print(Markdown(harmless(section.text)))
-        else:
-            console.write(harmless(section.text).rstrip("\n"))
+def _took(cell: CellResult) -> str:
+    ms = cell.ended_ms - cell.started_ms
+    return write_duration(ms) if cell.ended_ms and ms > 0 else ""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import subprocess
 import sys
 import threading
 
 import pytest
+from tests.unit.display.samples import on_terminal
 
 from brickloop.display import console, diagnostics
 from brickloop.display.run_view import RunView
@@ -76,31 +75,6 @@ def test_the_link_comes_once_and_nothing_moves_in_a_pipe(capsys):
     assert capsys.readouterr() == ("", "n: run 7  https://h/#run/7\n")
 
 
-def watched(monkeypatch, work, **env):
-    """What ``work`` leaves on a pseudo-terminal that is its stderr and its stdout."""
-    for name in ("CI", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
-        monkeypatch.setattr(sys, "stdout", terminal)
-        monkeypatch.setattr(sys, "stderr", terminal)
-        work()
-        monkeypatch.undo()
-        terminal.flush()
-        os.set_blocking(ours, False)
-        data = b""
-        while True:
-            try:
-                data += os.read(ours, 65536)
-            except BlockingIOError:
-                break
-    os.close(ours)
-    return data.decode().replace("\r\n", "\n")
-
-
 def test_the_moving_line_is_wiped_before_anything_is_printed(monkeypatch):
     def work():
         view = RunView("n")
@@ -111,7 +85,7 @@ def test_the_moving_line_is_wiped_before_anything_is_printed(monkeypatch):
         view.close()
         console.write("end")
 
-    seen = watched(monkeypatch, work)
+    seen = on_terminal(monkeypatch, work)
     wipe = "\r\x1b[2K"
     assert re.search(r"\r\x1b\[2K. n: running 1:05\r\x1b\[2Kdata\n", seen)
     assert "n: waiting for retry 1:06" in seen
@@ -133,7 +107,7 @@ def test_the_moving_line_moves_by_itself_and_is_cut_to_the_width(monkeypatch):
             threading.Event().wait(0.05)
         view.close()
 
-    drawn = watched(monkeypatch, work).split("\r\x1b[2K")
+    drawn = on_terminal(monkeypatch, work).split("\r\x1b[2K")
     assert len({line[:1] for line in drawn if line}) >= 2
     assert max(map(len, drawn)) <= 79
 
@@ -143,7 +117,7 @@ def test_no_moving_line_in_ci_and_on_a_dumb_terminal(monkeypatch, env):
     def work():
         RunView("n").tick(status(), 1.0)
 
-    assert watched(monkeypatch, work, **env) == ""
+    assert on_terminal(monkeypatch, work, 80, **env) == ""
 
 
 def test_characters_that_the_stream_cannot_write_do_not_end_the_program(tmp_path, monkeypatch):

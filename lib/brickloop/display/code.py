@@ -1,0 +1,91 @@
+"""Source in colours: cells, SQL, JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from brickloop.display import console
+from brickloop.model.plain import source_span
+from brickloop.model.text import harmless
+
+_MAGIC = re.compile(r"^\s*%(\w+)")
+_BY_MAGIC = {
+    "sql": "sql", "md": "markdown", "sh": "bash", "fs": "bash", "run": "text", "pip": "text",
+    "scala": "scala", "r": "r", "python": "python",
+}  # fmt: skip
+_LANGUAGES = {*_BY_MAGIC.values(), "json", "html", "xml", "yaml", "toml", "java", "javascript"}
+_SQL_WORDS = re.compile(
+    r"^\s*(?:--[^\n]*\n\s*)*(?:select|with|create|insert|merge|update|delete|drop|alter|use|show"
+    r"|describe|explain|set|optimize|vacuum|grant|analyze)\s",
+    re.I,
+)
+_LONGEST_COLOURED = 100_000
+
+
+def language_of(source: str) -> str:
+    """The language of a cell by its magic word or its first word; Python where neither says."""
+    found = _MAGIC.match(source)
+    if found:
+        return _BY_MAGIC.get(found[1].lower(), "python")
+    return "sql" if _SQL_WORDS.match(source) else "python"
+
+
+def show_code(source: str, language: str | None = None) -> None:
+    """Show source; in colours on a terminal."""
+    text = harmless(source).strip("\n")
+    if not console.is_terminal() or len(text) > _LONGEST_COLOURED:
+        console.write(text)
+        return
+    from rich.syntax import Syntax
+
+    name = (language or language_of(source)).lower()
+    console.show(
+        Syntax(
+            text,
+            name if name in _LANGUAGES else "text",
+            theme="ansi_dark",
+            background_color="default",
+            word_wrap=True,
+        )
+    )
+
+
+def show_source(source: str, marked: int | None, context: int) -> None:
+    """Show a cell on a terminal with line numbers, the failing line marked."""
+    from rich.syntax import Syntax
+    from rich.text import Text
+
+    text = harmless(source)
+    lines = text.split("\n")
+    first, last = source_span(len(lines), marked, context)
+    if first > 1:
+        console.show(Text(f"      … {first - 1} lines above", style="dim"))
+    console.show(
+        Syntax(
+            # a line of blanks at either end would be stripped, and the numbers would be wrong
+            "\n".join(line or " " for line in lines[first - 1 : last]),
+            language_of(source),
+            theme="ansi_dark",
+            background_color="default",
+            line_numbers=True,
+            start_line=first,
+            highlight_lines={marked} if marked else None,
+            word_wrap=True,
+        )
+    )
+    if last < len(lines):
+        console.show(Text(f"      … {len(lines) - last} lines below", style="dim"))
+
+
+def show_json(text: str) -> None:
+    """Show JSON indented and in colours on a terminal; as it came where it is none, or piped."""
+    if not console.is_terminal():
+        console.write(harmless(text).rstrip("\n"))
+        return
+    try:
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        console.write(harmless(text).rstrip("\n"))
+        return
+    show_code(text, "json")
