@@ -6,8 +6,10 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from brickloop.model.notebook import Language, NotebookFormat, header_line
+from brickloop.sync.engine import Pair, Synchronizer
 from brickloop.sync.remote import (
     AlreadyThere,
     Content,
@@ -193,6 +195,39 @@ class _Request:
         self._fake._lock.release()
         if error is None:
             self._fake.after(self._call, self._path)
+
+
+class Place:
+    """A local folder, its workspace in memory, and syncs of the two."""
+
+    def __init__(self, folder: Path) -> None:
+        self.local = folder / "p"
+        self.local.mkdir(parents=True)
+        self.fake = FakeWorkspace()
+        self.pair = Pair(self.local, ROOT, folder / "state", "t")
+        self._sync: Synchronizer | None = None
+
+    def sync(self) -> Synchronizer:
+        """A new process's synchronizer."""
+        if self._sync is not None:
+            self._sync.close()
+        self._sync = Synchronizer(self.pair, self.fake, parallel=1, durable=False)
+        return self._sync
+
+    def settle(self) -> None:
+        """Sync until the workspace's own bytes were seen and nothing is left to do."""
+        for _ in range(3):
+            report = self.sync().run()
+            assert report.is_clean, report.as_json()
+        assert not report.changes
+
+    def files(self) -> dict[str, bytes]:
+        """Every local file, by path."""
+        return {
+            path.relative_to(self.local).as_posix(): path.read_bytes()
+            for path in self.local.rglob("*")
+            if path.is_file()
+        }
 
 
 def _as_kept(content: Content) -> bytes:

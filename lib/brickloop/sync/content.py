@@ -56,6 +56,12 @@ def slot_of(name: str, head: bytes) -> Slot:
     return Slot(name, Kind.FILE)
 
 
+def slot_path(path: str, head: bytes) -> str:
+    """The slot of a local file by its path and first bytes."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{slot_of(name, head).name}"
+
+
 def local_name(slot: str, language: Language | None, format: NotebookFormat | None) -> str:
     """The path of the local file for a notebook that stands in a slot of the workspace."""
     if format is NotebookFormat.JUPYTER:

@@ -106,6 +106,12 @@ class Ledger:
         )
         return {row[0]: RemoteObject(*row) for row in rows}
 
+    def written_times(self, target: str) -> dict[str, float]:
+        """When each of ``remote_objects`` was remembered, in seconds since 1970."""
+        return dict(
+            self._all("SELECT path, written FROM remote_objects WHERE target = ?", (target,))
+        )
+
     def record_remote_object(self, target: str, found: RemoteObject) -> None:
         """Remember that both sides are equal at this path."""
         self._write(

@@ -6,77 +6,23 @@ table that ``ROWS`` is, and says why each row is as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from brickloop.model.notebook import Language, NotebookFormat
-from brickloop.sync.content import local_name
-from brickloop.sync.remote import Kind, Stamp
-
-
-class Side(str, Enum):
-    """One of the two trees."""
-
-    LOCAL = "local"
-    REMOTE = "remote"
-
-    @property
-    def other(self) -> Side:
-        """The opposite side."""
-        return Side.REMOTE if self is Side.LOCAL else Side.LOCAL
-
-
-@dataclass(frozen=True)
-class Version:
-    """What one side holds in a slot."""
-
-    kind: Kind
-    sha: str = ""
-    """Hash of the bytes; empty for a folder, and for a remote version nobody has read yet."""
-    canonical: str = ""
-    language: Language | None = None
-    format: NotebookFormat | None = None
-    name: str = ""
-    """The local file's path; empty for a remote version."""
-    stamp: Stamp | None = None
-    """Of a remote version; None while it is unknown (right after a write of ours)."""
-    problem: str = ""
-    """Why the slot cannot be judged; kind is OPAQUE then."""
-
-
-@dataclass(frozen=True)
-class Ancestor:
-    """What was last known equal on both sides of a slot."""
-
-    kind: Kind
-    name: str
-    """The local file's path."""
-    local_sha: str = ""
-    remote_sha: str | None = None
-    """None until the workspace's own bytes were read."""
-    canonical: str = ""
-    language: Language | None = None
-    format: NotebookFormat | None = None
-    stamp: Stamp | None = None
-
-    def as_version(self, side: Side) -> Version:
-        """The side's version when it is unchanged."""
-        sha = self.local_sha if side is Side.LOCAL else (self.remote_sha or "")
-        name = self.name if side is Side.LOCAL else ""
-        stamp = self.stamp if side is Side.REMOTE else None
-        return Version(self.kind, sha, self.canonical, self.language, self.format, name, stamp)
-
-
-class State(str, Enum):
-    """What became of one side since the ancestor."""
-
-    NEW = "+"
-    SAME = "="
-    MODIFIED = "M"
-    TURNED = "T"
-    GONE = "∅"
-    UNKNOWN = "?"
+from brickloop.sync.content import content_hash
+from brickloop.sync.remote import Kind
+from brickloop.sync.versions import (
+    Ancestor,
+    Side,
+    State,
+    Version,
+    equal_now,
+    local_path,
+    local_state,
+    remote_state,
+    same_content,
+)
 
 
 class Verb(str, Enum):
@@ -120,6 +66,15 @@ class Conflict:
     local: Version | None
     remote: Version | None
     reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which side wins a conflict, as long as it is one between these two versions."""
+
+    winner: Side
+    local_sha: str
+    remote_sha: str
 
 
 @dataclass(frozen=True)
@@ -222,82 +177,6 @@ _HELD_BECAUSE: dict[int, str] = {
 }
 
 
-def local_state(ancestor: Ancestor | None, found: Version | None) -> State:
-    """What became of the local side."""
-    if found is None:
-        return State.GONE
-    if found.kind is Kind.OPAQUE:
-        return State.UNKNOWN
-    if ancestor is None:
-        return State.NEW
-    if found.kind is not ancestor.kind:
-        return State.TURNED
-    same = found.sha == ancestor.local_sha and found.format == ancestor.format
-    return State.SAME if same else State.MODIFIED
-
-
-def remote_state(ancestor: Ancestor | None, found: Version | None) -> State:
-    """What became of the workspace's side."""
-    if found is None:
-        return State.GONE
-    if found.kind is Kind.OPAQUE:
-        return State.UNKNOWN
-    if ancestor is None:
-        return State.NEW
-    if found.kind is not ancestor.kind:
-        return State.TURNED
-    if found.kind is Kind.DIRECTORY:
-        return State.SAME
-    if found.stamp is not None and found.stamp.agrees(ancestor.stamp):
-        return State.SAME
-    if ancestor.remote_sha is None:
-        # never read since it was sent: what the workspace made of the bytes counts as the same
-        alike = (found.canonical, found.language, found.format) == (
-            ancestor.canonical,
-            ancestor.language,
-            ancestor.format,
-        )
-        return State.SAME if alike else State.MODIFIED
-    return State.SAME if found.sha == ancestor.remote_sha else State.MODIFIED
-
-
-def same_content(local: Version, remote: Version) -> bool:
-    """Whether two leaves cannot be told apart."""
-    return (
-        local.kind is remote.kind is not Kind.DIRECTORY
-        and bool(remote.canonical)
-        and (local.canonical, local.language, local.format)
-        == (remote.canonical, remote.language, remote.format)
-    )
-
-
-def local_path(slot: str, found: Version, ancestor: Ancestor | None) -> str:
-    """The path of the local file that a version of a slot stands in."""
-    if found.kind is not Kind.NOTEBOOK:
-        return slot
-    if ancestor is not None and (found.kind, found.language, found.format) == (
-        ancestor.kind,
-        ancestor.language,
-        ancestor.format,
-    ):
-        return ancestor.name
-    return local_name(slot, found.language, found.format)
-
-
-def equal_now(local: Version, remote: Version) -> Ancestor:
-    """The ancestor of two sides that are equal."""
-    return Ancestor(
-        local.kind,
-        local.name,
-        local.sha,
-        remote.sha or None,
-        local.canonical,
-        local.language,
-        local.format,
-        remote.stamp,
-    )
-
-
 def reconcile(
     ancestors: Mapping[str, Ancestor],
     local: Mapping[str, Version],
@@ -305,68 +184,23 @@ def reconcile(
     mode: Mode = SAFE,
     *,
     names: Mapping[str, str] | None = None,
+    decisions: Mapping[str, Decision] | None = None,
 ) -> Plan:
     """The plan that makes both sides equal, as far as ``mode`` and safety allow.
 
-    ``names`` gives, for each local path in use, the slot it belongs to.
+    ``names`` gives, for each local path in use, the slot it belongs to; ``decisions`` says what
+    somebody decided about conflicts, by slot.
     """
-    return _Reconciler(ancestors, local, remote, mode, names or {}).plan()
+    return _Reconciler(ancestors, local, remote, mode, names or {}, decisions or {}).plan()
 
 
-def find_halts(
-    ancestors: Mapping[str, Ancestor],
-    local: Mapping[str, Version],
-    remote: Mapping[str, Version],
-    plan: Plan,
-    mode: Mode,
-) -> tuple[str, ...]:
-    """The reasons why a plan looks like an accident; empty when it does not."""
-    known = {slot: was for slot, was in ancestors.items() if was.kind is not Kind.DIRECTORY}
-    halts: list[str] = []
-    for side, judge, tree in (
-        (Side.LOCAL, local_state, local),
-        (Side.REMOTE, remote_state, remote),
-    ):
-        if side.other not in mode.changes:
-            continue
-        where = "locally" if side is Side.LOCAL else "in the workspace"
-        deletes = [
-            action.slot
-            for action in plan.actions
-            if action.verb is Verb.DELETE and action.side is side.other and action.row in {8, 9}
-        ]
-        lost = len(deletes) - _renamed(deletes, ancestors, tree)
-        left = sum(1 for found in tree.values() if found.kind is not Kind.DIRECTORY)
-        emptied = len(known) >= 2 and left == 0 and len(deletes) > 0
-        if (emptied or lost > max(10, len(known) // 4)) and lost > mode.accepted_deletes:
-            what = "everything is" if emptied else f"{lost} of {len(known)} are"
-            halts.append(f"{what} gone {where}; pass --accept-deletes {lost} if that is meant")
-        changed = [
-            slot
-            for slot, was in known.items()
-            if judge(was, tree.get(slot)) in {State.MODIFIED, State.TURNED}
-        ]
-        if 10 <= len(known) == len(changed) > mode.accepted_changes:
-            halts.append(
-                f"all {len(changed)} were changed {where} at once;"
-                f" pass --accept-changes {len(changed)} if that is meant"
-            )
-    return tuple(halts)
-
-
-def _renamed(
-    deletes: list[str], ancestors: Mapping[str, Ancestor], tree: Mapping[str, Version]
-) -> int:
-    """How many of the deleted only moved: the same object, or the same bytes, is new elsewhere."""
-    new = [found for slot, found in tree.items() if slot not in ancestors]
-    hashes = {found.sha for found in new if found.sha}
-    ids = {found.stamp.object_id for found in new if found.stamp is not None} - {None}
-    count = 0
-    for slot in deletes:
-        was = ancestors[slot]
-        moved = was.stamp is not None and was.stamp.object_id in ids
-        count += moved or was.local_sha in hashes or was.remote_sha in hashes
-    return count
+def within(actions: Iterable[Action], slots: Set[str]) -> tuple[Action, ...]:
+    """The actions in some slots and below them."""
+    return tuple(
+        action
+        for action in actions
+        if action.slot in slots or any(action.slot.startswith(f"{slot}/") for slot in slots)
+    )
 
 
 class _Fate(Enum):
@@ -384,6 +218,7 @@ class _Reconciler:
     remote: Mapping[str, Version]
     mode: Mode
     names: Mapping[str, str]
+    decisions: Mapping[str, Decision]
     actions: list[Action] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
@@ -521,7 +356,7 @@ class _Reconciler:
                 return _Fate.LIVES
             self._hold(slot, _HELD_BECAUSE[row])
             return _Fate.HELD
-        winner = self.mode.prefer
+        winner = self._winner(slot)
         if winner is leaf_side and folder_side in self.mode.changes:
             self._clear(slot, folder_side, folder, 16)
             self.again = True
@@ -596,7 +431,7 @@ class _Reconciler:
             self._add(Verb.RECORD, slot, Side.LOCAL, source=local, expected=remote, row=row)
             self.unchanged += 1
             return _Fate.LIVES
-        winner = self.mode.prefer
+        winner = self._winner(slot)
         if winner is None or winner.other not in self.mode.changes:
             self._conflict(slot, row, "was changed on both sides")
             return _Fate.HELD
@@ -706,8 +541,35 @@ class _Reconciler:
         self.held.append(Held(slot, reason, counts))
 
     def _conflict(self, slot: str, row: int, reason: str) -> None:
-        _, local, remote = self._at(slot)
+        local, remote = (self._summed_up(slot, side) for side in Side)
         self.conflicts.append(Conflict(slot, row, local, remote, reason))
+
+    def _winner(self, slot: str) -> Side | None:
+        """The side that wins a conflict; None when nobody decided about these two versions."""
+        decision = self.decisions.get(slot)
+        if decision is not None:
+            local, remote = (self._summed_up(slot, side) for side in Side)
+            held = (local.sha if local else "", remote.sha if remote else "")
+            if held == (decision.local_sha, decision.remote_sha):
+                return decision.winner
+        return self.mode.prefer
+
+    def _summed_up(self, slot: str, side: Side) -> Version | None:
+        """The side's version; of a folder, with a hash of all that is below it."""
+        tree = self.local if side is Side.LOCAL else self.remote
+        found = tree.get(slot)
+        if found is None or found.kind is not Kind.DIRECTORY:
+            return found
+        below = [repr((slot, found))]
+        pending = list(self.children.get(slot, []))
+        while pending:
+            child = pending.pop()
+            pending += self.children.get(child, [])
+            version = tree.get(child)
+            if version is not None:
+                told = version.sha if side is Side.LOCAL else version.stamp
+                below.append(repr((child, version.kind, told)))
+        return replace(found, sha=content_hash("\n".join(below).encode()))
 
 
 _WRITES = {Verb.CREATE, Verb.UPDATE, Verb.REPLACE}

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from brickloop.sync import state as memory
-from brickloop.sync.apply import give_back, put_back
 from brickloop.sync.content import content_hash
-from brickloop.sync.plan import Ancestor, Side, Version
+from brickloop.sync.displaced import give_back, put_back
 from brickloop.sync.remote import Kind
-from brickloop.sync.state import Intent, SyncState
+from brickloop.sync.state import RESTORE, Intent, SyncState
 from brickloop.sync.tree import DiskTree
+from brickloop.sync.versions import Ancestor, Side, Version
 
 
 def recover_local(
@@ -22,11 +22,13 @@ def recover_local(
     A version that was displaced and is not the one the plan saw gets its name back.
     """
     for slot, intent in list(intents.items()):
-        if intent.side != Side.LOCAL.value:
+        if intent.side == Side.REMOTE.value:
             continue
         came_true, thrown = _settle(tree, intent)
         statements = [memory.intended(slot)]
-        if came_true and intent.result is not None:
+        if intent.side == RESTORE:
+            pass
+        elif came_true and intent.result is not None:
             ancestors[slot] = intent.result
             statements.append(memory.remember(slot, intent.result))
         elif came_true:
@@ -51,9 +53,9 @@ def recover_remote(
     """
     statements: list[memory.Statement] = []
     for slot, intent in intents.items():
-        found = remote.get(slot)
-        if found is not None and found.kind is Kind.OPAQUE:
+        if _is_unknown(slot, remote):
             continue
+        found = remote.get(slot)
         statements.append(memory.intended(slot))
         result = intent.result
         if found is None or result is None or not found.canonical:
@@ -69,6 +71,18 @@ def recover_remote(
             statements.append(memory.remember(slot, now))
     if statements:
         state.write(statements)
+
+
+def _is_unknown(slot: str, remote: Mapping[str, Version]) -> bool:
+    """Whether a slot, or a folder it is in, cannot be judged."""
+    step = slot
+    while True:
+        found = remote.get(step)
+        if found is not None and found.kind is Kind.OPAQUE:
+            return True
+        if not step:
+            return False
+        step = step.rpartition("/")[0]
 
 
 def _settle(tree: DiskTree, intent: Intent) -> tuple[bool, list[str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from brickloop.sync.plan import Action, Conflict, Held, Plan, Side, Verb
+from brickloop.sync.plan import Action, Conflict, Held, Plan, Verb
 from brickloop.sync.state import Hold
+from brickloop.sync.versions import Side
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Failure:
 
     path: str
     reason: str
+    name: str = ""
+    """The local file's path, where there is one."""
 
 
 @dataclass

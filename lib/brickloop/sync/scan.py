@@ -14,11 +14,11 @@ from brickloop.sync import state as memory
 from brickloop.sync.content import HEAD_BYTES, canonical_hash, content_hash, content_of, slot_of
 from brickloop.sync.objects import ObjectStore
 from brickloop.sync.pace import Crew, Pace
-from brickloop.sync.plan import Ancestor, Version, local_path
 from brickloop.sync.remote import Kind, Missing, Remote, RemoteEntry, RemoteFault, Stamp
 from brickloop.sync.selection import Selection
 from brickloop.sync.state import SyncState
 from brickloop.sync.tree import DiskTree, Found, Vanished
+from brickloop.sync.versions import Ancestor, Version, local_path
 
 _RACY_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within its time stamp."""

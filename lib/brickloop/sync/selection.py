@@ -72,13 +72,15 @@ class Selection:
             return False
         return self._patterns is None or self._patterns.match_file(path)
 
-    def why(self, path: str) -> str:
-        """One phrase that says why a file takes part or not."""
-        parts = path.split("/")
+    def why(self, path: str, *, is_folder: bool = False) -> str:
+        """One phrase that says why a file or folder takes part or not."""
+        parts = path.split("/") if path else []
         for depth in range(1, len(parts) + 1):
             step = "/".join(parts[:depth])
-            if self._out(step, depth < len(parts)):
-                return f"left out: {self._reason(step, depth < len(parts))}"
+            if self._out(step, is_folder or depth < len(parts)):
+                return f"left out: {self._reason(step, is_folder or depth < len(parts))}"
+        if is_folder:
+            return "takes part"
         if self._patterns is not None and not self._patterns.match_file(path):
             return "left out: no pattern chooses it"
         return "takes part"

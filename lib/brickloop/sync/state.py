@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.model.notebook import Language, NotebookFormat
-from brickloop.sync.plan import Ancestor, Version
 from brickloop.sync.remote import Kind, Stamp
+from brickloop.sync.versions import Ancestor, Version
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -37,13 +37,17 @@ CREATE INDEX versions_by_slot ON versions (slot, number);
 Statement = tuple[str, tuple[Any, ...]]
 
 
+RESTORE = "restore"
+"""The side of an intent that brings back a kept version: nothing becomes equal by it."""
+
+
 @dataclass(frozen=True)
 class Intent:
     """What is about to be done in a slot; written before, removed after it is remembered."""
 
     slot: str
     side: str
-    """The side that is changed."""
+    """The side that is changed, or RESTORE."""
     result: Ancestor | None
     """What both sides are equal to afterwards; None for a delete."""
     staged: str = ""
@@ -64,7 +68,10 @@ class Hold:
     remote_sha: str
     stamp: Stamp | None
     sidecar: str
+    """The local path of the workspace's version that was laid beside; empty when none was."""
     since: float
+    name: str = ""
+    """The local file's path."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class KeptVersion:
     side: str
     """Where the version stood."""
     event: str
-    """``sent``, ``received``, ``overwritten`` or ``deleted``."""
+    """``sent``, ``received``, ``overwritten``, ``deleted``, ``held`` or ``restored``."""
     name: str
     size: int
     at: float
@@ -169,6 +176,21 @@ class SyncState:
         else:
             rows = self._all("SELECT * FROM versions WHERE slot = ? ORDER BY number DESC", (slot,))
         return [KeptVersion(*row) for row in rows]
+
+    def history_of(self, path: str) -> list[KeptVersion]:
+        """As ``history``, of one file by its slot or by any local path it had."""
+        query = "SELECT * FROM versions WHERE slot = ? OR name = ? ORDER BY number DESC"
+        return [KeptVersion(*row) for row in self._all(query, (path, path))]
+
+    def carried_times(self) -> dict[str, float]:
+        """When a version was last sent or received, by slot, in seconds since 1970."""
+        return dict(
+            self._all(
+                "SELECT slot, max(at) FROM versions WHERE event IN ('sent', 'received')"
+                " GROUP BY slot",
+                (),
+            )
+        )
 
     def forget_history(self, before: float) -> None:
         """Forget versions older than a moment."""

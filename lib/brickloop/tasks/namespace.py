@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from brickloop.tasks import local, project, run
+from brickloop.tasks import local, project, run, sync
 
 
 def namespace() -> Collection:
@@ -13,6 +13,7 @@ def namespace() -> Collection:
     commands.add_task(run.run)
     commands.add_task(project.doctor)
     commands.add_collection(Collection("local", *_tasks(local)))
+    commands.add_collection(Collection("sync", *_tasks(sync)))
     return commands
 
 

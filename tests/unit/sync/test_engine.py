@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.fakes.workspace import ROOT, FakeWorkspace
+from tests.fakes.workspace import ROOT, Place
 
-from brickloop.sync.engine import Halted, Pair, Synchronizer
+from brickloop.sync.engine import Halted
 from brickloop.sync.plan import PUSH
 from brickloop.sync.remote import Ambiguous, RemoteFault, Throttled
 
@@ -17,26 +17,6 @@ HEADER = "# Databricks notebook source\n"
 
 class Killed(BaseException):
     """The process dies here."""
-
-
-class Place:
-    """A local folder, its workspace, and syncs of the two."""
-
-    def __init__(self, folder: Path) -> None:
-        self.local = folder / "p"
-        self.local.mkdir(parents=True)
-        self.fake = FakeWorkspace()
-        self.pair = Pair(self.local, ROOT, folder / "state", "t")
-
-    def sync(self, **options: object) -> Synchronizer:
-        return Synchronizer(self.pair, self.fake, parallel=1, durable=False)
-
-    def files(self) -> dict[str, bytes]:
-        return {
-            path.relative_to(self.local).as_posix(): path.read_bytes()
-            for path in self.local.rglob("*")
-            if path.is_file()
-        }
 
 
 @pytest.fixture
@@ -205,3 +185,45 @@ def test_a_push_leaves_the_local_side_alone(place: Place) -> None:
     place.sync().run(PUSH)
     assert place.files() == {"f": b"1"}
     assert place.fake.tree() == {"f": b"1", "theirs": b"theirs"}
+
+
+def test_a_file_that_is_back_when_its_deletion_is_carried_over_stays(place: Place) -> None:
+    (place.local / "f").write_text("1")
+    place.sync().run()
+    place.sync().run()
+    (place.local / "f").unlink()
+
+    def save(call: str, path: str) -> None:
+        if call == "status":
+            (place.local / "f").write_text("2")
+
+    place.fake.after = save
+    report = place.sync().run()
+    assert report.is_clean
+    assert place.fake.count("delete") == 0
+    assert place.fake.tree() == {"f": b"2"}
+
+
+def test_a_notebook_that_became_a_file_of_the_same_name_leaves_its_slot(place: Place) -> None:
+    (place.local / "n.py").write_text(HEADER + "1")
+    place.sync().run()
+    place.sync().run()
+    (place.local / "n.py").write_text("no notebook")
+    assert place.sync().run().is_clean
+    assert place.fake.tree() == {"n.py": b"no notebook"}
+
+
+def test_extra_objects_are_deleted_when_asked_and_not_by_the_dozen(place: Place) -> None:
+    from dataclasses import replace
+
+    mirror = replace(PUSH, removes_extra=True)
+    (place.local / "f").write_text("1")
+    for number in range(11):
+        place.fake.file(f"{ROOT}/theirs/{number}", b"theirs")
+    with pytest.raises(Halted, match="11 that are only in the workspace would be deleted"):
+        place.sync().run(mirror)
+    assert len(place.fake.tree()) == 12
+    place.sync().run(replace(mirror, accepted_deletes=11))
+    assert place.fake.tree() == {"f": b"1"}
+    kept = place.sync().state.history()
+    assert sum(version.event == "deleted" for version in kept) == 11

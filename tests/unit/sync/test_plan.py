@@ -6,21 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from brickloop.sync.plan import (
-    PULL,
-    PUSH,
-    ROWS,
-    SAFE,
-    Ancestor,
-    Mode,
-    Plan,
-    Side,
-    Verb,
-    Version,
-    find_halts,
-    reconcile,
-)
+from brickloop.sync.halts import find_halts
+from brickloop.sync.plan import PULL, PUSH, ROWS, SAFE, Mode, Plan, Verb, reconcile
 from brickloop.sync.remote import Kind, Stamp
+from brickloop.sync.versions import Ancestor, Side, Version
 
 FOLDER = Version(Kind.DIRECTORY)
 

@@ -1,0 +1,441 @@
+"""Push, pull and two-way sync, pair by pair: look, plan, apply, show. Reads straight down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from brickloop.config.sync_file import FILE_NAME, SCHEMA_NAME, Direction, SyncPair, parse_sync_file
+from brickloop.display import console, diagnostics
+from brickloop.display.plan_view import PlanView
+from brickloop.errors import (
+    BrickloopError,
+    ConnectionFailed,
+    HeldBack,
+    SettingsError,
+    UsageError,
+    WorkFailed,
+)
+from brickloop.flows.sync_session import Listeners, SyncSession, write_schema
+from brickloop.sync.engine import Halted, Synchronizer
+from brickloop.sync.holds import Keep
+from brickloop.sync.plan import PULL, PUSH, SAFE, Mode, Plan
+from brickloop.sync.report import Change, SyncReport
+from brickloop.sync.state import KeptVersion
+from brickloop.sync.versions import Side
+
+_SIDES = {
+    Direction.PUSH: frozenset({Side.REMOTE}),
+    Direction.PULL: frozenset({Side.LOCAL}),
+    Direction.BIDIRECTIONAL: frozenset(Side),
+}
+_MODES = {Direction.PUSH: PUSH, Direction.PULL: PULL, Direction.BIDIRECTIONAL: SAFE}
+
+
+@dataclass(frozen=True)
+class SyncWords:
+    """What the person at the terminal asked for."""
+
+    direction: Direction
+    project: str | None = None
+    profile: str | None = None
+    dry_run: bool = False
+    as_json: bool = False
+    force: bool = False
+    """Push and pull: undo the other side's changes, and let this side win conflicts."""
+    delete: bool = False
+    """Push and pull: delete what only the side that is written has."""
+    prefer: str | None = None
+    """Bidirectional: the side that wins conflicts."""
+    accept_deletes: int = 0
+    accept_changes: int = 0
+
+    def mode(self) -> Mode:
+        """What the sync may do; raises UsageError for words that do not go together."""
+        for name, count in (
+            ("deletes", self.accept_deletes),
+            ("changes", self.accept_changes),
+        ):
+            if count < 0:
+                raise UsageError(f"--accept-{name} is {count}, not a number of {name}")
+        if self.direction is Direction.BIDIRECTIONAL:
+            if self.force or self.delete:
+                raise UsageError(
+                    f"{'--force' if self.force else '--delete'} does not say which side is right",
+                    hint="sync.push or sync.pull take it; here --prefer local or --prefer remote"
+                    " lets a side win conflicts",
+                )
+            if self.prefer not in {None, "", "local", "remote"}:
+                raise UsageError(f"--prefer is '{self.prefer}'", hint="it is local or remote")
+            winner = Side(self.prefer) if self.prefer else None
+        else:
+            winner = Side.LOCAL if self.direction is Direction.PUSH else Side.REMOTE
+        return Mode(
+            changes=_SIDES[self.direction],
+            prefer=winner if self.force or self.prefer else None,
+            overrides=self.force,
+            removes_extra=self.delete,
+            accepted_deletes=self.accept_deletes,
+            accepted_changes=self.accept_changes,
+        )
+
+
+@dataclass
+class PairResult:
+    """How one pair went."""
+
+    pair: SyncPair
+    direction: Direction
+    report: SyncReport | None = None
+    error: BrickloopError | None = None
+    halted: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The result in JSON types."""
+        return {
+            "project": self.pair.name,
+            "local": self.pair.local,
+            "direction": self.direction.value,
+            "halted": list(self.halted),
+            "error": str(self.error) if self.error else None,
+            **(self.report.as_json() if self.report else {}),
+        }
+
+
+@dataclass
+class Outcome:
+    """How all pairs went."""
+
+    results: list[PairResult] = field(default_factory=list)
+
+    def error(self) -> BrickloopError | None:
+        """What the command ends with, None when all is well."""
+        failed = [result for result in self.results if result.error]
+        if len(failed) == 1:
+            return failed[0].error
+        if failed:
+            worst = max((result.error for result in failed if result.error), key=_severity)
+            names = ", ".join(result.pair.local for result in failed)
+            error = type(worst) if type(worst) in {WorkFailed, UsageError} else WorkFailed
+            return error(f"{len(failed)} pairs were not synced: {names}", hint=worst.hint)
+        counts = {"in conflict": 0, "held back": 0, "failed": 0}
+        for result in self.results:
+            if result.report is not None:
+                counts["in conflict"] += len(result.report.conflicts)
+                counts["held back"] += sum(1 for held in result.report.held if held.counts)
+                counts["failed"] += len(result.report.failures)
+        if not any(counts.values()):
+            return None
+        text = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        if counts["failed"]:
+            return WorkFailed(text, hint="the rest is done; run the command again for these")
+        if counts["in conflict"]:
+            return HeldBack(text, hint="invoke sync.resolve PATH --keep local|remote|both")
+        return HeldBack(text, hint=_held_hint(self.results[0].direction))
+
+
+def carry(root: Path, words: SyncWords) -> None:
+    """Sync the pairs that the words name and show it.
+
+    Raises what went wrong when all pairs are done: HeldBack for conflicts, changes that were held
+    and halts, WorkFailed for files that failed; ConnectionFailed at once.
+    """
+    mode = words.mode()
+    outcome = Outcome()
+    with _session(root, words.profile) as session:
+        pairs = _allowed(session, words)
+        session.open()
+        try:
+            for pair in pairs:
+                outcome.results.append(_carry_pair(session, pair, words, mode))
+        finally:
+            if words.as_json:
+                _write_json(outcome, ok=outcome.error() is None and len(outcome.results) > 0)
+    error = outcome.error()
+    if error is not None:
+        raise error
+
+
+def show_status(root: Path, words: SyncWords) -> None:
+    """Show for each pair what a sync in its own direction would do, and what is in conflict."""
+    outcome = Outcome()
+    with _session(root, words.profile) as session:
+        pairs = session.file.choose(words.project)
+        session.open()
+        for pair in pairs:
+            each = SyncWords(pair.direction, dry_run=True, as_json=words.as_json)
+            outcome.results.append(
+                _carry_pair(session, pair, each, _MODES[pair.direction], status=True)
+            )
+        if words.as_json:
+            _write_json(outcome, ok=True)
+    failed = [result.error for result in outcome.results if result.error and not result.halted]
+    if failed:
+        raise failed[0]
+
+
+def _carry_pair(
+    session: SyncSession, pair: SyncPair, words: SyncWords, mode: Mode, *, status: bool = False
+) -> PairResult:
+    result = PairResult(pair, words.direction)
+    view = PlanView(pair.name, quiet=words.as_json, dry_run=words.dry_run)
+    with _opened(session, pair, view) as sync:
+        view.begin(pair.local, sync.root, words.direction.value)
+        try:
+            result.report = sync.run(mode, dry_run=words.dry_run)
+        except Halted as error:
+            result.error, result.report, result.halted = error, error.report, error.reasons
+        except ConnectionFailed:
+            raise
+        except (WorkFailed, UsageError) as error:
+            result.error = error
+        finally:
+            view.end()
+        if result.report is not None and not words.as_json:
+            _show(view, result, sync, planned=words.dry_run or bool(result.halted), status=status)
+        if result.error is not None and (len(session.file.pairs) > 1 or status):
+            diagnostics.report_error(result.error)
+    return result
+
+
+def _show(
+    view: PlanView, result: PairResult, sync: Synchronizer, *, planned: bool, status: bool
+) -> None:
+    report = result.report
+    assert report is not None
+    if planned:
+        for change in report.changes:
+            show_change(view, change)
+    names = {hold.slot: hold.name or hold.slot for hold in sync.holds()}
+    for hold in report.conflicts:
+        view.conflict(names.get(hold.slot, hold.slot), hold.reason, hold.sidecar)
+    for held in report.held:
+        if held.counts or status or result.direction is not Direction.BIDIRECTIONAL:
+            view.held(held.slot, held.reason, counts=held.counts)
+    for failure in report.failures:
+        view.failure(failure.name or failure.path, failure.reason)
+    view.summary(report.summary() if not status else _status_line(report))
+
+
+def show_change(view: PlanView, change: Change) -> None:
+    """Show one change as a line."""
+    view.change(change.arrow, change.path, change.verb, change.note, change.bytes)
+
+
+def _status_line(report: SyncReport) -> str:
+    if report.is_clean and not report.changes:
+        return f"in sync: {report.unchanged} files"
+    parts = [f"{report.sent} to send", f"{report.received} to receive"]
+    if report.conflicts:
+        parts.append(f"{len(report.conflicts)} in conflict")
+    held = sum(1 for one in report.held if one.counts)
+    if held:
+        parts.append(f"{held} held back")
+    return f"{', '.join(parts)}, {report.unchanged} unchanged"
+
+
+def resolve(root: Path, path: str, keep: str, *, project: str | None, as_json: bool) -> None:
+    """Settle the conflict at a path."""
+    try:
+        decision = Keep(keep)
+    except ValueError:
+        raise UsageError(
+            f"--keep is '{keep}'", hint="it is local, remote or both: which version stays"
+        ) from None
+    with _session(root, None) as session:
+        pair, below = session.locate(path, project=project)
+        session.open()
+        view = PlanView(pair.name, quiet=as_json)
+        with _opened(session, pair, view) as sync:
+            report = sync.resolve(below, decision)
+            result = PairResult(pair, pair.direction, report)
+            if as_json:
+                _write_json(Outcome([result]), ok=not report.failures)
+            else:
+                for failure in report.failures:
+                    view.failure(failure.name or failure.path, failure.reason)
+                left = len(report.conflicts)
+                diagnostics.note(f"{below}: settled; {left} in conflict still")
+            if report.failures:
+                raise WorkFailed("it was not settled", where=below)
+
+
+def show_history(root: Path, path: str, *, project: str | None, as_json: bool) -> None:
+    """Show the kept versions of a file, or of all files of a folder, newest first."""
+    with _session(root, None) as session:
+        kept = [
+            version
+            for pair, below in _places(session, path, project)
+            for version in _history(session, pair, below)
+        ]
+    if as_json:
+        console.write(json.dumps([_version_json(version) for version in kept], indent=2))
+        return
+    if not kept:
+        raise UsageError("no version of it is kept", where=path)
+    PlanView.history(
+        [(one.number, one.at, one.name, one.event, one.side, one.size, one.sha256) for one in kept]
+    )
+
+
+def restore(root: Path, path: str, number: int | None, *, project: str | None) -> None:
+    """Put a kept version into its local file again."""
+    with _session(root, None) as session:
+        pair, below = session.locate(path, project=project)
+        with _opened(session, pair, PlanView(pair.name, quiet=True)) as sync:
+            version = sync.restore(below, number)
+    diagnostics.note(
+        f"{pair.local}/{version.name} holds version {version.number} again;"
+        " the next sync carries it over"
+    )
+
+
+def explain(root: Path, path: str, *, project: str | None) -> None:
+    """Say whether a path takes part in a sync, and why."""
+    with _session(root, None) as session:
+        pair, below = session.locate(path, project=project)
+        folder = session.file.folder_of(pair)
+        reason = session.selection_of(pair).why(below, is_folder=(folder / below).is_dir())
+        console.write(f"{pair.local}/{below}: {reason}")
+
+
+def write_sync_file(root: Path, local: str, workspace: str, direction: str) -> Path:
+    """A new ``.databricks_sync.json`` with one pair; raises UsageError where there is one."""
+    path = root / FILE_NAME
+    pair = {"local": local, "workspace": workspace, "direction": direction}
+    content = {
+        "$schema": f"./.brickloop/{SCHEMA_NAME}",
+        "sync_pairs": [pair],
+        "exclude_patterns": ["**/*.pyc"],
+        "sync_on_save": True,
+    }
+    text = json.dumps(content, indent=4, ensure_ascii=False) + "\n"
+    try:
+        parse_sync_file(path, text.encode())
+    except SettingsError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError("there is one already", where=str(path), hint="edit it") from None
+    write_schema(root / ".brickloop")
+    return path
+
+
+def _allowed(session: SyncSession, words: SyncWords) -> tuple[SyncPair, ...]:
+    """The pairs whose direction lets the words be done.
+
+    A pair that was named and does not is an error; of all pairs the others are left out.
+    """
+    pairs = session.file.choose(words.project)
+    good = tuple(
+        pair for pair in pairs if pair.direction in {words.direction, Direction.BIDIRECTIONAL}
+    )
+    left = [pair for pair in pairs if pair not in good]
+    if left and (words.project or not good):
+        raise UsageError(
+            f"its direction is {left[0].direction.value},"
+            f" so that sync.{words.direction.value} may not touch it",
+            where=f"{session.file.path}:{left[0].line}",
+            hint=f"invoke sync.{left[0].direction.value}, or change its direction",
+        )
+    for pair in left:
+        diagnostics.note(f"{pair.local}: left out, its direction is {pair.direction.value}")
+    return good
+
+
+@contextmanager
+def _session(root: Path, profile: str | None) -> Iterator[SyncSession]:
+    session = SyncSession(root, profile=profile or None)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+@contextmanager
+def _opened(session: SyncSession, pair: SyncPair, view: PlanView) -> Iterator[Synchronizer]:
+    sync = session.synchronizer(pair, listeners(view))
+    try:
+        yield sync
+    finally:
+        sync.close()
+
+
+def listeners(view: PlanView) -> Listeners:
+    """The listeners that show a sync in a view."""
+
+    def on_plan(plan: Plan) -> None:
+        view.planned(len(plan.changes))
+
+    def on_wait(holder: str) -> None:
+        diagnostics.note(f"another sync of this folder is under way ({holder}); waiting for it")
+
+    on_change: Callable[[Change], None] = lambda change: show_change(view, change)  # noqa: E731
+    return Listeners(on_change, on_plan, on_wait)
+
+
+def _places(session: SyncSession, path: str, project: str | None) -> list[tuple[SyncPair, str]]:
+    here = (Path.cwd() / path).resolve()
+    inside = [
+        (pair, "")
+        for pair in session.file.choose(project)
+        if session.file.folder_of(pair).resolve().is_relative_to(here)
+    ]
+    return inside or [session.locate(path, project=project)]
+
+
+def _history(session: SyncSession, pair: SyncPair, below: str) -> list[KeptVersion]:
+    sync = session.synchronizer(pair)
+    try:
+        folder = f"{below}/" if below else ""
+        exact = sync.history(below) if below else []
+        return exact or [
+            version
+            for version in sync.state.history()
+            if version.name.startswith(folder) or version.slot.startswith(folder)
+        ]
+    finally:
+        sync.close()
+
+
+def _version_json(version: KeptVersion) -> dict[str, Any]:
+    return {
+        "number": version.number,
+        "path": version.name,
+        "slot": version.slot,
+        "event": version.event,
+        "side": version.side,
+        "bytes": version.size,
+        "at": version.at,
+        "sha256": version.sha256,
+    }
+
+
+def _write_json(outcome: Outcome, *, ok: bool) -> None:
+    console.write(
+        json.dumps(
+            {"ok": ok, "pairs": [result.as_json() for result in outcome.results]},
+            indent=2,
+            ensure_ascii=False,
+        )
+    )
+
+
+def _severity(error: BrickloopError) -> int:
+    return error.exit_code
+
+
+def _held_hint(direction: Direction) -> str:
+    if direction is Direction.BIDIRECTIONAL:
+        return "invoke sync.explain PATH says why a file is in or out"
+    back = "pull" if direction is Direction.PUSH else "push"
+    return (
+        f"invoke sync.{back} or sync.bidirectional takes the other side's changes;"
+        f" sync.{direction.value} --force undoes them (they are kept: sync.history)"
+    )
