@@ -5,6 +5,7 @@ Authentication is not a setting of ours: it stays in ``.databrickscfg`` and the 
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -43,8 +44,8 @@ DESCRIPTIONS: dict[str, str] = {
     "profile": "profile of .databrickscfg; 'local' is the local workspace",
     "folder": "workspace folder that notebooks are uploaded to",
     "output_root": "remote folder that runs write their output to",
-    "compute": "'serverless', or 'cluster:' and the id or name of a running cluster",
-    "run_timeout": "seconds after which a run is given up",
+    "compute": "'serverless', 'cluster:' and an id or name, or a job cluster's settings as a table",
+    "run_timeout": "seconds after which the workspace ends a run",
     "outputs": "local folder that outputs are saved in",
 }
 
@@ -151,6 +152,9 @@ def _project_table(root: Path) -> dict[str, str]:
                 where=str(path),
                 hint=f"the settings are: {', '.join(sorted(DEFAULTS))}",
             )
+        if name == "compute" and isinstance(value, dict):
+            # a job cluster's settings as a table: what --compute takes as JSON
+            value = json.dumps(value)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise SettingsError(
                 f"[tool.brickloop] {name} must be text or a number", where=str(path)

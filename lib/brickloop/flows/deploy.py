@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
-import time
-import uuid
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import brickloop
 from brickloop.config.profile import Target
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
-from brickloop.errors import BrickloopError, OutputUnavailable, RunFailed
-from brickloop.sync.ledger import Ledger, RunRecord
+from brickloop.errors import BrickloopError, OutputUnavailable
+from brickloop.sync.ledger import Ledger
 
 if TYPE_CHECKING:
-    from brickloop.clients.files import RemoteFiles
+    from brickloop.flows.run import Runs
     from brickloop.flows.target import OpenTarget
-    from brickloop.jobs.output_reader import DocumentFollower
-    from brickloop.model.run import CellResult, RunResult, RunStatus
+    from brickloop.jobs.submit import RunRequest
 
-_DEFAULT_VOLUME = "/Volumes/main/default/brickloop"
 _SUFFIXES = (".txt", ".json", ".html")
 
 
@@ -40,7 +35,7 @@ class Deployment:
         self._project = project
         self._lock = threading.Lock()
         self._opened: OpenTarget | None = None
-        self._wheel: str | None = None
+        self._known_runs: Runs | None = None
         self._shown: dict[str, int] = {}
         """How many sections of a notebook's output this process has shown."""
 
@@ -73,152 +68,72 @@ class Deployment:
         return {"path": remote}
 
     def run(self, name: str, fingerprint: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        """Run a notebook to its end and show it; raises RunFailed when it does not succeed."""
-        from brickloop.display.run_view import RunView
-        from brickloop.jobs.follow import follow
-        from brickloop.jobs.output_reader import DocumentFollower
-        from brickloop.model.document import Section
+        """Run a notebook to its end and show it.
 
-        opened = self._open()
-        record = self._ask(opened, name, fingerprint, parameters)
-        view = RunView(name)
-        document = DocumentFollower(self._files(opened), record.output)
-        run_id = record.run_id or 0
-        last: RunStatus | None = None
+        Raises RunFailed when it does not succeed, TimedOut when it reached its time limit.
+        """
+        from brickloop.flows.run import failure_of
+
+        runs = self._runs()
+        request = self._request(runs.opened, name, parameters)
+        record = runs.ask(name, fingerprint, request)
+        observer = runs.observe(name, record, request)
         timeout = self._settings.seconds("run_timeout")
-        try:
-            for value in follow(opened.client, opened.host, run_id, document, timeout):
-                if isinstance(value, Section):
-                    view.section(value)
-                    self._shown[name] = self._shown.get(name, 0) + 1
-                else:
-                    view.status(value)
-                    last = value
-        except KeyboardInterrupt:
-            self._cancel(opened, name, record)
-            raise
-        if last is None or not last.succeeded:
-            self._end(record, "failed")
-            result = self._gather(opened, record, document, last)
-            view.failure(result)
-            view.finished(result, self._save(result, name))
-            reason = result.error or result.status.message or "no reason is given"
-            raise RunFailed(
-                f"the run did not succeed: {reason}",
-                where=name,
-                hint=f"mend it and run doit again: only {name} and what depends on it will run",
-            )
-        self._end(record, "succeeded")
-        return {"fingerprint": fingerprint, "run_id": run_id}
+        status, document = runs.follow(name, record, observer, timeout=timeout)
+        self._shown[name] = observer.sections_shown
+        if not status.succeeded:
+            result = runs.result(status, document)
+            observer.cells(result.cells)
+            observer.failure(result)
+            observer.finished(result, runs.save(result, name))
+            hint = f"mend it and run doit again: only {name} and what depends on it will run"
+            raise failure_of(result, name, hint)
+        return {"fingerprint": fingerprint, "run_id": record.run_id}
 
     def fetch(self, name: str, fingerprint: str) -> dict[str, Any]:
         """Fetch the output of the last run, show what was not shown live, and save it."""
-        from brickloop.display.run_view import RunView
-        from brickloop.jobs.follow import run_status
+        from brickloop.jobs.follow import Note
         from brickloop.jobs.output_reader import DocumentFollower
+        from brickloop.jobs.status import run_status
 
-        opened = self._open()
+        runs = self._runs()
         record = self._ledger.latest_run(self._key, name)
         if record is None or record.run_id is None:
             raise OutputUnavailable("no run is known", where=name, hint=f"doit forget run:{name}")
-        document = DocumentFollower(self._files(opened), record.output)
-        sections = document.poll()
-        status = run_status(opened.client, opened.host, record.run_id)
-        result = self._gather(opened, record, document, status)
-        view = RunView(name, sections_shown=self._shown.get(name, 0))
-        for section in sections[self._shown.get(name, 0) :]:
-            view.section(section)
-        view.cells(result.cells)
+        status = run_status(runs.opened.client, runs.opened.host, record.run_id)
+        document = DocumentFollower(runs.files, record.output)
+        shown = self._shown.get(name, 0)
+        observer = runs.observe(name, record, None, sections_shown=shown)
+        for section in document.finish(succeeded=status.succeeded)[shown:]:
+            observer.section(section)
+        result = runs.result(status, document)
+        observer.cells(result.cells)
         if result.cells_missing:
-            diagnostics.warn(f"{name}: {result.cells_missing}")
-        view.finished(result, self._save(result, name))
+            observer.note(Note("cells_missing", result.cells_missing))
+        observer.finished(result, runs.save(result, name))
+        observer.close()
         return {"fingerprint": fingerprint}
 
-    def _ask(
-        self, opened: OpenTarget, name: str, fingerprint: str, parameters: Mapping[str, str]
-    ) -> RunRecord:
-        """Ask for the run; one that was asked for before and not seen to end is taken up again."""
-        from brickloop.jobs.submit import RunRequest, submit
+    def _request(self, opened: OpenTarget, name: str, parameters: Mapping[str, str]) -> RunRequest:
+        from brickloop.jobs.submit import NotebookWork, RunRequest, parse_compute
 
-        record = self._ledger.latest_run(self._key, name)
-        if (
-            record is None
-            or record.fingerprint != fingerprint
-            or record.state not in {"asked", "running"}
-        ):
-            run_key = uuid.uuid4().hex
-            output = f"{self._output_root(opened)}/runs/{run_key}"
-            record = RunRecord(
-                run_key, self._key, name, fingerprint, None, "asked", output, time.time(), None
-            )
-            # before the request: the same key never starts a second run
-            self._ledger.record_run(record)
-        request = RunRequest(
+        return RunRequest(
             name=f"brickloop {self._project}/{name}",
-            notebook_path=f"{self._folder(opened)}/{name}",
-            run_key=record.run_key,
-            output=record.output,
-            wheel=self._runtime(opened),
-            compute=self._settings.required("compute"),
+            work=NotebookWork(f"{self._folder(opened)}/{name}"),
+            run_key="",
+            compute=parse_compute(self._settings.required("compute"), self._settings.root),
             parameters=parameters,
-        )
-        run_id = submit(opened.client, opened.host, request)
-        record = replace(record, run_id=run_id, state="running")
-        self._ledger.record_run(record)
-        return record
-
-    def _gather(
-        self,
-        opened: OpenTarget,
-        record: RunRecord,
-        document: DocumentFollower,
-        status: RunStatus | None,
-    ) -> RunResult:
-        """All that is known of a run that has ended."""
-        from brickloop.clients.workspace import translate
-        from brickloop.jobs.cells import export_cells
-        from brickloop.jobs.follow import run_status
-        from brickloop.model.run import RunResult
-
-        status = status or run_status(opened.client, opened.host, record.run_id or 0)
-        document.poll()
-        cells: tuple[CellResult, ...] = ()
-        missing = None
-        try:
-            cells = export_cells(opened.client, status.task_run_id)
-        except OutputUnavailable as error:
-            missing = str(error)
-        with translate(opened.host):
-            output = opened.client.jobs.get_run_output(status.task_run_id)
-        notebook = output.notebook_output
-        return RunResult(
-            status=status,
-            exit_value=notebook.result if notebook else None,
-            error=output.error,
-            error_trace=output.error_trace,
-            cells=cells,
-            cells_missing=missing,
-            document=document.document(),
+            timeout_seconds=math.ceil(self._settings.seconds("run_timeout")),
         )
 
-    def _save(self, result: RunResult, name: str) -> tuple[str, ...]:
-        from brickloop.report.saved import save_outputs
+    def _runs(self) -> Runs:
+        from brickloop.flows.run import Runs
 
-        folder = self._settings.root / self._settings.required("outputs")
-        paths = save_outputs(result, folder, name)
-        return tuple(path.relative_to(self._settings.root).as_posix() for path in paths)
-
-    def _cancel(self, opened: OpenTarget, name: str, record: RunRecord) -> None:
-        try:
-            opened.client.jobs.cancel_run(record.run_id or 0)
-        except Exception as error:  # noqa: BLE001  whatever it is, the interrupt goes on
-            diagnostics.warn(f"{name}: the run could not be cancelled and may go on: {error}")
-        else:
-            diagnostics.note(f"{name}: run {record.run_id} is cancelled")
-        self._end(record, "failed")
-
-    def _end(self, record: RunRecord, state: str) -> None:
-        self._ledger.record_run(replace(record, state=state, ended=time.time()))
+        opened = self._open()
+        with self._lock:
+            if self._known_runs is None:
+                self._known_runs = Runs(self._settings, opened, self._key, self._ledger)
+            return self._known_runs
 
     def _open(self) -> OpenTarget:
         from brickloop.flows.target import open_target
@@ -240,36 +155,8 @@ class Deployment:
                 self._opened = opened
             return self._opened
 
-    def _files(self, opened: OpenTarget) -> RemoteFiles:
-        from brickloop.clients.files import RemoteFiles
-
-        return RemoteFiles(opened.client, opened.host)
-
     def _folder(self, opened: OpenTarget) -> str:
         return (self._settings.text("folder") or self._default_folder(opened.user)).rstrip("/")
 
     def _default_folder(self, user: str) -> str:
         return f"/Workspace/Users/{user}/.brickloop/{self._project}"
-
-    def _output_root(self, opened: OpenTarget) -> str:
-        """A volume where there is one; else workspace files, which every workspace has."""
-        named = self._settings.text("output_root")
-        if named:
-            return named.rstrip("/")
-        if self._files(opened).exists(_DEFAULT_VOLUME):
-            return _DEFAULT_VOLUME
-        return f"{opened.home}/.brickloop/outputs"
-
-    def _runtime(self, opened: OpenTarget) -> str:
-        """The remote path of the runtime wheel, which is sent once for each content."""
-        from brickloop.runtime.wheel import runtime_wheel
-
-        with self._lock:
-            if self._wheel is None:
-                name, data = runtime_wheel(brickloop.__version__)
-                remote = f"{opened.home}/.brickloop/runtime/{name}"
-                files = self._files(opened)
-                if not files.exists(remote):
-                    files.write(remote, data)
-                self._wheel = remote
-            return self._wheel

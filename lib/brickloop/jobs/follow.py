@@ -2,34 +2,72 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from brickloop.clients.workspace import translate
-from brickloop.errors import TimedOut
+from brickloop.errors import BrickloopError, ConnectionFailed, OutputUnavailable, TimedOut
 from brickloop.jobs.output_reader import DocumentFollower
+from brickloop.jobs.status import run_status
 from brickloop.model.document import Section
-from brickloop.model.run import LifeCycle, ResultState, RunStatus
+from brickloop.model.run import RunStatus
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
+T = TypeVar("T")
 _QUICK_SECONDS = 10.0
 _SLOWEST = 10.0
+_GROWTH = 1.3
+_TICK = 0.5
+_QUIET_SECONDS = 5.0
+_REASON_LENGTH = 200
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to wait between two looks, in seconds."""
+    """How often a run is looked at, and how long no answer is borne, in seconds."""
 
     first: float = 1.0
+    """Between two looks in the first 10 seconds, and after output has come."""
+    patience: float = 300.0
+    """Without any answer after which the run is let go; it goes on."""
+    grace: float = 5.0
+    """That output may come later than the end of its run."""
 
     @classmethod
     def of(cls, host: str) -> Pace:
         """The pace for a host: one on this machine can be asked often."""
-        return cls(0.1 if "//127.0.0.1" in host or "//localhost" in host else 1.0)
+        here = host.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        return cls(0.1, 30.0, 2.0) if here else cls()
+
+    def next(self, pause: float, seconds: float, came: bool) -> float:
+        """The pause after ``pause``, so many seconds after the beginning; output cuts it short."""
+        if came or seconds < _QUICK_SECONDS:
+            return self.first
+        return min(pause * _GROWTH, _SLOWEST)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing has changed; the run has been followed for this long."""
+
+    status: RunStatus | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something about the following itself that a person should know."""
+
+    code: str
+    """``connection_lost``, ``connection_restored``, ``output_unreadable``, ``output_incomplete``"""
+    text: str
+
+
+Followed = RunStatus | Section | Waiting | Note
 
 
 def follow(
@@ -38,53 +76,219 @@ def follow(
     run_id: int,
     document: DocumentFollower,
     timeout: float,
-) -> Iterator[RunStatus | Section]:
+    *,
+    pace: Pace | None = None,
+) -> Iterator[Followed]:
     """Each change of the run's status and each section of its output, until the run has ended.
 
-    The last value is the final status. Raises TimedOut after ``timeout`` seconds; the run goes on.
+    The last RunStatus is the final one. A dropped connection, 429 and 5xx are borne for the pace's
+    patience. Raises TimedOut after ``timeout`` seconds and ConnectionFailed when patience ends; the
+    run goes on in both cases.
     """
-    begun = time.monotonic()
-    pause = first = Pace.of(host).first
-    seen: RunStatus | None = None
-    while True:
-        status = run_status(client, host, run_id)
-        if not status.life_cycle.is_final:
-            if status != seen:
+    pace = pace or Pace.of(host)
+    followed = _Following(run_id, document, pace, lambda: run_status(client, host, run_id))
+    return followed.values(timeout)
+
+
+class _Following:
+    def __init__(
+        self,
+        run_id: int,
+        document: DocumentFollower,
+        pace: Pace,
+        look: Callable[[], RunStatus],
+    ) -> None:
+        self._run_id = run_id
+        self._document = document
+        self._pace = pace
+        self._look = look
+        self._begun = time.monotonic()
+        self._answered = time.monotonic()
+        self._status: RunStatus | None = None
+        self._lost = False
+        self._unreadable: BrickloopError | None = None
+        self._said = False
+
+    def values(self, timeout: float) -> Iterator[Followed]:
+        pause = self._pace.first
+        while True:
+            status = yield from self._ask(self._look)
+            if status is not None and status.life_cycle.is_final:
+                yield from self._rest(status.succeeded)
                 yield status
-                seen = status
-            sections = document.poll()
-            yield from sections
-            if time.monotonic() - begun > timeout:
-                raise TimedOut(
-                    f"run {run_id} did not end within {timeout:.0f} s and goes on",
-                    where=status.page_url,
-                    hint="run_timeout in pyproject.toml [tool.brickloop] sets the limit",
-                )
-            quick = sections or time.monotonic() - begun < _QUICK_SECONDS
-            pause = first if quick else min(pause * 1.3, _SLOWEST)
-            time.sleep(pause)
-            continue
-        yield from document.poll()
-        yield status
-        return
+                return
+            if status is not None and status != self._status:
+                self._status = status
+                yield status
+            came = yield from self._sections()
+            if self._seconds() > timeout:
+                raise self._timed_out(timeout)
+            pause = self._pace.next(pause, self._seconds(), came)
+            yield from self._wait(pause)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def _sections(
+        self, read: Callable[[], list[Section]] | None = None
+    ) -> Generator[Followed, None, bool]:
+        """Whether any section came; output that cannot be read does not end the following."""
+        if self._unreadable:
+            return False
+        try:
+            found = yield from self._ask(read or self._document.poll)
+        except BrickloopError as error:
+            self._unreadable = error
+            found = None
+        yield from found or ()
+        problem = self._unreadable or self._document.error
+        if problem is not None and not self._said:
+            self._said = True
+            yield Note("output_unreadable", f"the output cannot be read: {_first_line(problem)}")
+        return bool(found)
+
+    def _rest(self, succeeded: bool) -> Iterator[Followed]:
+        """What came with the run's end; a driver that died leaves a document that stays open.
+
+        For the grace it may still be on its way; after that it is incomplete, and said to be.
+        """
+        ended = time.monotonic()
+        yield from self._sections()
+        while not succeeded and self._is_open() and time.monotonic() - ended < self._pace.grace:
+            yield from self._wait(min(self._pace.first, _TICK))
+            yield from self._sections()
+        finished = False
+
+        def finish() -> list[Section]:
+            nonlocal finished
+            found = self._document.finish(succeeded=succeeded)
+            finished = True
+            return found
+
+        while not finished and self._unreadable is None:
+            yield from self._sections(finish)
+            if not finished:
+                yield from self._wait(self._pace.first)
+        found = self._document.document()
+        if found is not None and not found.complete and not self._said:
+            reason = f": {found.reason}" if found.reason else ""
+            yield Note("output_incomplete", f"output incomplete{reason}")
+
+    def _is_open(self) -> bool:
+        found = self._document.document()
+        return self._unreadable is None and found is not None and not found.complete
+
+    def _ask(self, work: Callable[[], T]) -> Generator[Followed, None, T | None]:
+        """What ``work`` gives, None where the workspace did not answer this time.
+
+        It is done beside, because the client may try for minutes before it says that it cannot.
+        """
+        answer = _Answer(work)
+        while not answer.is_there(_TICK):
+            quiet = time.monotonic() - self._answered
+            if quiet > max(_QUIET_SECONDS, 3 * self._pace.first) and not self._lost:
+                yield self._say_lost("it does not answer")
+            if quiet > self._pace.patience:
+                raise self._given_up("it does not answer")
+            yield Waiting(self._status, self._seconds())
+        error = answer.error
+        if error is None:
+            if work is self._look:
+                yield from self._heard()
+            return answer.value
+        if not is_passing(error):
+            raise error
+        if work is not self._look:
+            # a store that fails while the run can be asked for is only asked again
+            return None
+        if not self._lost:
+            yield self._say_lost(_first_line(error))
+        if time.monotonic() - self._answered > self._pace.patience:
+            raise self._given_up(_first_line(error))
+        return None
+
+    def _heard(self) -> Iterator[Note]:
+        self._answered = time.monotonic()
+        if self._lost:
+            self._lost = False
+            yield Note("connection_restored", "the workspace answers again")
+
+    def _wait(self, seconds: float) -> Iterator[Waiting]:
+        end = time.monotonic() + seconds
+        while True:
+            yield Waiting(self._status, self._seconds())
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _TICK))
+
+    def _say_lost(self, reason: str) -> Note:
+        self._lost = True
+        return Note(
+            "connection_lost",
+            f"the workspace cannot be asked at the moment ({reason}); the run goes on and is asked"
+            f" for again, for {self._pace.patience:.0f} s at most",
+        )
+
+    def _given_up(self, reason: str) -> ConnectionFailed:
+        return ConnectionFailed(
+            f"run {self._run_id} could not be asked for {self._pace.patience:.0f} s: {reason}",
+            where=self._status.page_url if self._status else None,
+            hint=f"the run goes on; come back to it with: invoke output {self._run_id}",
+        )
+
+    def _timed_out(self, timeout: float) -> TimedOut:
+        return TimedOut(
+            f"run {self._run_id} did not end within {timeout:.0f} s and goes on",
+            where=self._status.page_url if self._status else None,
+            hint="run_timeout in pyproject.toml [tool.brickloop] sets the limit; come back with:"
+            f" invoke output {self._run_id}",
+        )
 
 
-def run_status(client: WorkspaceClient, host: str, run_id: int) -> RunStatus:
-    """One look at a run."""
-    with translate(host):
-        run = client.jobs.get_run(run_id)
-    state = run.state
-    tasks = run.tasks or []
-    task_run_id = (tasks[-1].run_id if tasks else None) or run_id
-    life = state.life_cycle_state.value if state and state.life_cycle_state else "PENDING"
-    result = state.result_state.value if state and state.result_state else None
-    return RunStatus(
-        run_id=run_id,
-        task_run_id=int(task_run_id),
-        life_cycle=LifeCycle(life) if life in LifeCycle.__members__ else LifeCycle.RUNNING,
-        result=ResultState(result) if result in ResultState.__members__ else None,
-        message=(state.state_message if state else None) or "",
-        page_url=run.run_page_url or "",
-        started_ms=int(run.start_time or 0),
-        ended_ms=int(run.end_time or 0),
+class _Answer(Generic[T]):
+    """Work that is done in a thread of its own, which nobody has to wait for."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.value: T | None = None
+        self.error: Exception | None = None
+        self._done = threading.Event()
+        threading.Thread(target=self._do, args=(work,), daemon=True).start()
+
+    def is_there(self, seconds: float) -> bool:
+        """Whether the work is done, after at most so many seconds."""
+        return self._done.wait(seconds)
+
+    def _do(self, work: Callable[[], T]) -> None:
+        try:
+            self.value = work()
+        except Exception as error:  # noqa: BLE001  raised again by who waits
+            self.error = error
+        finally:
+            self._done.set()
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether a failure is one of the moment: a lost connection, 429, 5xx."""
+    import requests
+    from databricks.sdk import errors as sdk
+    from databricks.sdk.errors.base import DatabricksError
+
+    if isinstance(error, OutputUnavailable):
+        return False
+    cause = error.__cause__ if isinstance(error, BrickloopError) and error.__cause__ else error
+    passing = (
+        requests.RequestException,
+        ConnectionError,
+        TimeoutError,
+        sdk.TooManyRequests,
+        sdk.InternalError,
+        sdk.TemporarilyUnavailable,
+        sdk.DeadlineExceeded,
     )
+    # 502 has no class of its own
+    return isinstance(cause, passing) or type(cause) is DatabricksError
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:_REASON_LENGTH]

@@ -25,6 +25,16 @@ class LifeCycle(str, Enum):
         """Whether a run in this state will not change any more."""
         return self in {LifeCycle.TERMINATED, LifeCycle.SKIPPED, LifeCycle.INTERNAL_ERROR}
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the run has not begun, or waits to begin again."""
+        return self in {
+            LifeCycle.BLOCKED,
+            LifeCycle.PENDING,
+            LifeCycle.QUEUED,
+            LifeCycle.WAITING_FOR_RETRY,
+        }
+
 
 class ResultState(str, Enum):
     """How a run ended, by the names of the Jobs API."""
@@ -42,12 +52,36 @@ class ResultState(str, Enum):
 
 
 @dataclass(frozen=True)
+class TaskStatus:
+    """One task of a run, as its last attempt stands."""
+
+    key: str
+    run_id: int
+    """The run of this attempt: what get-output and export ask for."""
+    kind: str
+    """``notebook``, ``python``, ``wheel``, ``sql``, or the API's own name of another kind."""
+    source: str
+    """The notebook, file or package that is run."""
+    attempt: int
+    """0 for the first attempt."""
+    life_cycle: LifeCycle
+    result: ResultState | None
+    message: str = ""
+    page_url: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the task ended, and ended well."""
+        return self.result in _GOOD
+
+
+@dataclass(frozen=True)
 class RunStatus:
     """One look at a run; equal statuses are not worth a second line on the screen."""
 
     run_id: int
     task_run_id: int
-    """The run of the one task in it: what get-output and export ask for."""
+    """The run of its last task: what get-output and export ask for."""
     life_cycle: LifeCycle
     result: ResultState | None
     message: str
@@ -55,11 +89,60 @@ class RunStatus:
     started_ms: int
     ended_ms: int
     """0 while the run goes on."""
+    name: str = ""
+    creator: str = ""
+    """The user who started it."""
+    tasks: tuple[TaskStatus, ...] = ()
 
     @property
     def succeeded(self) -> bool:
         """Whether the run ended, and ended well."""
-        return self.result in {ResultState.SUCCESS, ResultState.SUCCESS_WITH_FAILURES}
+        return self.result in _GOOD
+
+    @property
+    def state(self) -> str:
+        """The one word for where the run stands: its result, else its place in life."""
+        return self.result.value if self.result else self.life_cycle.value
+
+    @property
+    def attempt(self) -> int:
+        """How often a task of the run was tried again."""
+        return max((task.attempt for task in self.tasks), default=0)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took, 0 while it goes on."""
+        return max(self.ended_ms - self.started_ms, 0) / 1000 if self.ended_ms else 0.0
+
+
+_GOOD = {ResultState.SUCCESS, ResultState.SUCCESS_WITH_FAILURES}
+_TIMED_OUT_CODE = 4
+_REASONS = {
+    ResultState.FAILED: "it failed",
+    ResultState.TIMEDOUT: "it reached its time limit",
+    ResultState.CANCELED: "it was cancelled",
+    ResultState.MAXIMUM_CONCURRENT_RUNS_REACHED: "the job runs as often at once as it may",
+    ResultState.UPSTREAM_CANCELED: "a task before it was cancelled",
+    ResultState.UPSTREAM_FAILED: "a task before it failed",
+    ResultState.EXCLUDED: "the condition for running it was not met",
+    ResultState.DISABLED: "the task is switched off",
+}
+
+
+def exit_code_of(status: RunStatus) -> int:
+    """The exit code that says how a run ended: 0, 1, or 4 for a time limit."""
+    if status.succeeded:
+        return 0
+    return _TIMED_OUT_CODE if status.result is ResultState.TIMEDOUT else 1
+
+
+def reason_of(status: RunStatus) -> str:
+    """Why a run did not succeed, in a few words; what the workspace says of it comes first."""
+    if status.result is None:
+        known = "it was skipped" if status.life_cycle is LifeCycle.SKIPPED else "it gave no result"
+    else:
+        known = _REASONS.get(status.result, "")
+    return status.message.strip() or known
 
 
 @dataclass(frozen=True)
@@ -151,3 +234,22 @@ class RunResult:
     """Why there are no cells, where there are none."""
     document: Any = field(default=None)
     """The NotebookOutput document (``model.document.Document``), where the run wrote one."""
+    logs: str | None = None
+    """What a Python file, wheel or SQL file printed (the last 5 MB)."""
+    logs_truncated: bool = False
+    exit_value_truncated: bool = False
+    tasks: tuple[TaskResult, ...] = ()
+    """What each task gave, where the run had several."""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What one task of a run with several gave."""
+
+    status: TaskStatus
+    exit_value: str | None = None
+    error: str | None = None
+    error_trace: str | None = None
+    logs: str | None = None
+    cells: tuple[CellResult, ...] = ()
+    cells_missing: str | None = None

@@ -65,7 +65,7 @@ class RunRecord:
     fingerprint: str
     run_id: int | None
     state: str
-    """``asked``, ``running``, ``succeeded``, ``failed`` or ``lost``."""
+    """``asked``, ``running``, ``succeeded``, ``failed``, ``cancelled`` or ``detached``."""
     output: str
     """The remote folder that the run's output document goes to."""
     started: float

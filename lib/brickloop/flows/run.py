@@ -1,0 +1,353 @@
+"""Runs on one workspace: asked for, followed, shown, recorded and gathered, for every command."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import brickloop
+from brickloop.config.settings import Settings
+from brickloop.display import diagnostics
+from brickloop.errors import BrickloopError, RunFailed, TimedOut
+from brickloop.flows.run_events import RunEvents
+from brickloop.model.run import ResultState, RunResult, reason_of
+from brickloop.sync.ledger import Ledger, RunRecord
+
+if TYPE_CHECKING:
+    from brickloop.clients.files import RemoteFiles
+    from brickloop.display.run_view import RunView
+    from brickloop.flows.target import OpenTarget
+    from brickloop.jobs.follow import Note
+    from brickloop.jobs.output_reader import DocumentFollower
+    from brickloop.jobs.submit import RunRequest
+    from brickloop.model.document import Section
+    from brickloop.model.run import CellResult, RunStatus
+
+DEFAULT_VOLUME = "/Volumes/main/default/brickloop"
+_TAKEN_UP = {"asked", "running"}
+_SERVER_MARGIN = 30.0
+_HINTS = (
+    (
+        "No module named 'core'",
+        "in notebooks the framework is imported with: from brickloop import NotebookOutput",
+    ),
+    (
+        "No module named 'brickloop'",
+        "the runtime wheel was not installed; an environment that the notebook sets itself"
+        " (%pip, %restart_python, a base environment) must keep it",
+    ),
+)
+Interrupt = Literal["cancel", "detach"]
+
+
+class RunObserver:
+    """What hears of a run: the terminal's view, and the events on disk. Both get the same."""
+
+    def __init__(self, name: str, view: RunView | None, events: RunEvents) -> None:
+        self._name = name
+        self._view = view
+        self._events = events
+        self.sections_shown = 0
+
+    def started(self, run_id: int, url: str) -> None:
+        """The run is there."""
+        if self._view is not None:
+            self._view.started(self._name, run_id, url)
+        self._events.started(self._name, run_id, url)
+
+    def status(self, status: RunStatus) -> None:
+        """Its status has changed."""
+        if self._view is not None:
+            self._view.status(status)
+        self._events.status(status)
+
+    def tick(self, status: RunStatus, seconds: float) -> None:
+        """It goes on."""
+        if self._view is not None:
+            self._view.tick(status, seconds)
+
+    def section(self, section: Section) -> None:
+        """A section of its output has come."""
+        if self._view is not None:
+            self._view.section(section)
+        self._events.section(section)
+        self.sections_shown += 1
+
+    def note(self, note: Note) -> None:
+        """Something that a person should know."""
+        diagnostics.warn(f"{self._name}: {note.text}")
+        self._events.note(note.code, note.text)
+
+    def cells(self, cells: tuple[CellResult, ...]) -> None:
+        """Its cells have been fetched."""
+        if self._view is not None:
+            self._view.cells(cells)
+        self._events.cells(cells)
+
+    def failure(self, result: RunResult) -> None:
+        """It has not succeeded."""
+        if self._view is not None:
+            self._view.failure(result)
+        self._events.failure(result)
+
+    def finished(self, result: RunResult, saved: tuple[str, ...]) -> None:
+        """It has ended and its output is saved."""
+        if self._view is not None:
+            self._view.finished(result, saved)
+        self._events.finished(result, saved)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        if self._view is not None:
+            self._view.close()
+
+
+class Runs:
+    """The runs of one target, with what each of them needs there."""
+
+    def __init__(self, settings: Settings, opened: OpenTarget, key: str, ledger: Ledger) -> None:
+        from brickloop.clients.files import RemoteFiles
+
+        self.opened = opened
+        self.files: RemoteFiles = RemoteFiles(opened.client, opened.host)
+        self._settings = settings
+        self._key = key
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._wheel: str | None = None
+        self._root: str | None = None
+
+    def ask(
+        self,
+        name: str,
+        fingerprint: str,
+        request: RunRequest,
+        *,
+        job_name: str | None = None,
+        fresh: bool = False,
+    ) -> RunRecord:
+        """Ask for a run; one that was asked for before and not seen to end is taken up again.
+
+        ``request`` needs no key, output folder or wheel: they are given here. ``fresh`` takes up
+        nothing. Raises what ``submit`` and ``run_job`` do.
+        """
+        from brickloop.jobs.status import is_gone
+
+        record = self._ledger.latest_run(self._key, name)
+        known = (
+            record is not None
+            and not fresh
+            and record.fingerprint == fingerprint
+            and record.state in _TAKEN_UP
+        )
+        if record is None or not known:
+            record = self._new(name, fingerprint)
+        try:
+            run_id = self._send(record, request, job_name)
+        except BrickloopError as error:
+            if not (known and is_gone(error)):
+                raise
+            record = self._new(name, fingerprint)
+            run_id = self._send(record, request, job_name)
+        if known and record.run_id == run_id:
+            diagnostics.note(f"{name}: taking up run {run_id}, which was asked for before")
+        record = replace(record, run_id=run_id, state="running")
+        self._ledger.record_run(record)
+        return record
+
+    def observe(
+        self,
+        name: str,
+        record: RunRecord,
+        request: RunRequest | None,
+        *,
+        show: bool = True,
+        sections_shown: int = 0,
+    ) -> RunObserver:
+        """Who hears of a run, with its record on disk opened."""
+        from brickloop.display.run_view import RunView
+
+        view = RunView(name, sections_shown=sections_shown) if show else None
+        asked = {
+            "run_key": record.run_key,
+            "host": self.opened.host,
+            "output": record.output,
+            "parameters": dict(request.parameters or {}) if request else {},
+        }
+        folder = self._settings.state_folder / "runs"
+        return RunObserver(name, view, RunEvents(folder, record.run_id or 0, asked))
+
+    def follow(
+        self,
+        name: str,
+        record: RunRecord,
+        observer: RunObserver,
+        *,
+        timeout: float,
+        on_interrupt: Interrupt = "cancel",
+    ) -> tuple[RunStatus, DocumentFollower]:
+        """The final status of a run and its output, after its sections were shown as they came.
+
+        Ctrl-C asks the run to be cancelled, or leaves it and says how to come back; either way
+        KeyboardInterrupt goes on. Raises TimedOut and ConnectionFailed as ``jobs.follow`` does.
+        """
+        from brickloop.jobs.follow import Note, Waiting, follow
+        from brickloop.jobs.output_reader import DocumentFollower
+        from brickloop.model.document import Section
+
+        document = DocumentFollower(self.files, record.output)
+        last: RunStatus | None = None
+        client, host = self.opened.client, self.opened.host
+        try:
+            # the workspace ends the run itself; the margin is for a cluster that has to start
+            for value in follow(
+                client, host, record.run_id or 0, document, timeout + _SERVER_MARGIN
+            ):
+                if isinstance(value, Section):
+                    observer.section(value)
+                elif isinstance(value, Waiting):
+                    if value.status is not None:
+                        observer.tick(value.status, value.seconds)
+                elif isinstance(value, Note):
+                    observer.note(value)
+                else:
+                    if last is None:
+                        observer.started(value.run_id, value.page_url)
+                    observer.status(value)
+                    last = value
+        except KeyboardInterrupt:
+            observer.close()
+            self._interrupted(name, record, observer, on_interrupt)
+            raise
+        finally:
+            observer.close()
+        assert last is not None
+        self.end(record, "succeeded" if last.succeeded else "failed")
+        return last, document
+
+    def result(self, status: RunStatus, document: DocumentFollower) -> RunResult:
+        """All that is known of a run that has ended."""
+        from brickloop.jobs.results import gather
+
+        return gather(self.opened.client, self.opened.host, status, document.document())
+
+    def save(self, result: RunResult, name: str) -> tuple[str, ...]:
+        """The files that the output was saved in, below the project's folder."""
+        from brickloop.report.saved import save_outputs
+
+        folder = self._settings.root / self._settings.required("outputs")
+        paths = save_outputs(result, folder, name)
+        return tuple(_shown_path(path, self._settings.root) for path in paths)
+
+    def end(self, record: RunRecord, state: str) -> None:
+        """Note that a run is over for us."""
+        self._ledger.record_run(replace(record, state=state, ended=time.time()))
+
+    def output_root(self) -> str:
+        """A volume where there is one; else workspace files, which every workspace has."""
+        with self._lock:
+            if self._root is None:
+                named = self._settings.text("output_root")
+                if named:
+                    self._root = named.rstrip("/")
+                elif self.files.exists(DEFAULT_VOLUME):
+                    self._root = DEFAULT_VOLUME
+                else:
+                    self._root = f"{self.opened.home}/.brickloop/outputs"
+            return self._root
+
+    def runtime(self) -> str:
+        """The remote path of the runtime wheel, which is sent once for each content."""
+        from brickloop.runtime.wheel import runtime_wheel
+
+        with self._lock:
+            if self._wheel is None:
+                name, data = runtime_wheel(brickloop.__version__)
+                remote = f"{self.opened.home}/.brickloop/runtime/{name}"
+                if not self.files.exists(remote):
+                    self.files.write(remote, data)
+                self._wheel = remote
+            return self._wheel
+
+    def _new(self, name: str, fingerprint: str) -> RunRecord:
+        """A new record, which is in the ledger before the request is sent."""
+        run_key = uuid.uuid4().hex
+        output = f"{self.output_root()}/runs/{run_key}"
+        record = RunRecord(
+            run_key, self._key, name, fingerprint, None, "asked", output, time.time(), None
+        )
+        self._ledger.record_run(record)
+        return record
+
+    def _send(self, record: RunRecord, request: RunRequest, job_name: str | None) -> int:
+        from brickloop.jobs.named_job import run_job
+        from brickloop.jobs.submit import SqlFileWork, submit
+
+        wheel = "" if isinstance(request.work, SqlFileWork) else self.runtime()
+        whole = replace(request, run_key=record.run_key, output=record.output, wheel=wheel)
+        client, host = self.opened.client, self.opened.host
+        with _uninterrupted_note(record):
+            if job_name:
+                return run_job(client, host, job_name, whole)
+            return submit(client, host, whole)
+
+    def _interrupted(
+        self, name: str, record: RunRecord, observer: RunObserver, on_interrupt: Interrupt
+    ) -> None:
+        from brickloop.jobs.follow import Note
+
+        run_id = record.run_id or 0
+        if on_interrupt == "detach":
+            self.end(record, "detached")
+            diagnostics.note(come_back(name, run_id))
+            return
+        try:
+            self.opened.client.jobs.cancel_run(run_id)
+        except Exception as error:  # noqa: BLE001  whatever it is, the interrupt goes on
+            text = f"run {run_id} could not be cancelled and may go on: {error}"
+            observer.note(Note("cancel_failed", text))
+        else:
+            diagnostics.note(f"{name}: run {run_id} is being cancelled")
+        self.end(record, "cancelled")
+
+
+def failure_of(result: RunResult, name: str, hint: str | None = None) -> BrickloopError:
+    """The error for a run that did not succeed, with the exit code of how it ended."""
+    reason = result.error or reason_of(result.status)
+    text = f"{result.error or ''} {result.error_trace or ''}"
+    known = next((advice for sign, advice in _HINTS if sign in text), None)
+    if result.status.result is ResultState.TIMEDOUT:
+        return TimedOut(
+            f"the run was ended at its time limit: {reason}",
+            where=name,
+            hint="--timeout, or run_timeout in pyproject.toml [tool.brickloop], sets the limit",
+        )
+    return RunFailed(f"the run did not succeed: {reason}", where=name, hint=known or hint)
+
+
+def come_back(name: str, run_id: int) -> str:
+    """How to see a run again that was left to itself."""
+    return f"{name}: run {run_id} goes on; come back with: invoke output {run_id}"
+
+
+@contextlib.contextmanager
+def _uninterrupted_note(record: RunRecord) -> Iterator[None]:
+    """Say what Ctrl-C amid the request means: nobody knows yet whether the run was started."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        diagnostics.note(
+            f"{record.notebook}: the run may have been started already; the same command takes it"
+            " up again"
+        )
+        raise
+
+
+def _shown_path(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

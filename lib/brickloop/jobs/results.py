@@ -1,0 +1,121 @@
+"""All that is known of a run that has ended: of each task the cells, the output and the error."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from brickloop.clients.workspace import translate
+from brickloop.errors import OutputUnavailable, WorkFailed
+from brickloop.jobs.cells import export_cells
+from brickloop.model.document import Document
+from brickloop.model.run import (
+    CellResult,
+    ResultState,
+    RunResult,
+    RunStatus,
+    TaskResult,
+    TaskStatus,
+)
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+_AT_ONCE = 8
+_BAD = {ResultState.FAILED, ResultState.TIMEDOUT}
+_NEVER_RAN = {
+    ResultState.EXCLUDED,
+    ResultState.UPSTREAM_FAILED,
+    ResultState.UPSTREAM_CANCELED,
+    ResultState.DISABLED,
+    ResultState.MAXIMUM_CONCURRENT_RUNS_REACHED,
+}
+
+
+def gather(
+    client: WorkspaceClient, host: str, status: RunStatus, document: Document | None = None
+) -> RunResult:
+    """The result of a run: of its one task, or of the task that says most about how it ended.
+
+    Where the run has several tasks each one's own result is in ``tasks``. What the workspace does
+    not give is said in ``cells_missing``; only a failing connection raises.
+    """
+    tasks = status.tasks or (_alone(status),)
+    with ThreadPoolExecutor(min(_AT_ONCE, len(tasks))) as pool:
+        found = list(pool.map(lambda task: _task_result(client, host, task), tasks))
+    telling = next(
+        (
+            one
+            for one in found
+            if one[0].status.result in {ResultState.FAILED, ResultState.TIMEDOUT}
+        ),
+        found[-1],
+    )
+    task, cut = telling
+    return RunResult(
+        status=status,
+        exit_value=task.exit_value,
+        exit_value_truncated=cut.exit_value,
+        error=task.error or (None if status.succeeded else status.message or None),
+        error_trace=task.error_trace,
+        cells=task.cells,
+        cells_missing=task.cells_missing,
+        document=document,
+        logs=task.logs,
+        logs_truncated=cut.logs,
+        tasks=tuple(one for one, _ in found) if len(found) > 1 else (),
+    )
+
+
+class _Cut:
+    """Which texts of a task were longer than the workspace gives."""
+
+    def __init__(self, *, exit_value: bool = False, logs: bool = False) -> None:
+        self.exit_value = exit_value
+        self.logs = logs
+
+
+def _task_result(client: WorkspaceClient, host: str, task: TaskStatus) -> tuple[TaskResult, _Cut]:
+    if task.result in _NEVER_RAN:
+        return TaskResult(task, cells_missing=None), _Cut()
+    cells: tuple[CellResult, ...] = ()
+    missing = None
+    if task.kind == "notebook":
+        try:
+            cells = export_cells(client, task.run_id)
+        except OutputUnavailable as error:
+            missing = str(error)
+    try:
+        with translate(host):
+            output = client.jobs.get_run_output(task.run_id)
+    except WorkFailed as error:
+        # a task of a kind without output, or one that may not be seen
+        why = missing or f"the workspace gives no output: {error}"
+        return TaskResult(task, cells=cells, cells_missing=None if cells else why), _Cut()
+    notebook = output.notebook_output
+    result = TaskResult(
+        status=task,
+        exit_value=notebook.result if notebook else None,
+        error=output.error,
+        error_trace=output.error_trace,
+        logs=output.logs or None,
+        cells=cells,
+        cells_missing=missing,
+    )
+    cut = _Cut(exit_value=bool(notebook and notebook.truncated), logs=bool(output.logs_truncated))
+    return result, cut
+
+
+def _alone(status: RunStatus) -> TaskStatus:
+    """The one task of a run whose shape has no tasks."""
+    return TaskStatus(
+        key="main",
+        run_id=status.task_run_id,
+        kind="notebook",
+        source="",
+        attempt=0,
+        life_cycle=status.life_cycle,
+        result=status.result,
+        message=status.message,
+        page_url=status.page_url,
+    )
