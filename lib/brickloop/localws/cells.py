@@ -23,6 +23,7 @@ from brickloop.localws.dbutils import (
 )
 from brickloop.localws.dbutils_files import FileSystem
 from brickloop.localws.display_hooks import Display
+from brickloop.localws.ipython_names import IPythonNames, Shell
 from brickloop.localws.kernel_channel import KernelChannel
 from brickloop.localws.kernel_job import KernelJob
 from brickloop.localws.layout import StoreLayout
@@ -31,9 +32,9 @@ from brickloop.localws.notebook_files import read_notebook, resolve_notebook
 from brickloop.localws.packages import Packages
 from brickloop.localws.python_cell import MAGIC_CALL, SHELL_CALL, PythonCells
 from brickloop.localws.spark_globals import (
-    DriverContext,
     LiveSession,
     SqlContext,
+    dbutils_module,
     runtime_module,
     session_functions,
 )
@@ -108,6 +109,7 @@ class NotebookCells:
         self._main = types.ModuleType("__main__")
         self.namespace: dict[str, Any] = self._main.__dict__
         self._magics = Magics(self.namespace, self.dbutils.fs, kernel.packages, kernel.paths)
+        self._shell = Shell(self.namespace, self._magics.run_line_magic)
         self._globals = self._make_globals()
         self._reset()
 
@@ -115,6 +117,9 @@ class NotebookCells:
         """Make the namespace this process's ``__main__`` and ``databricks.sdk.runtime``."""
         sys.modules["__main__"] = self._main
         sys.modules["databricks.sdk.runtime"] = runtime_module(self._kernel.session, self._globals)
+        sys.modules["pyspark.dbutils"] = dbutils_module(self.dbutils)
+        # last, so that an installed IPython comes first
+        sys.meta_path.append(IPythonNames(self._kernel.display, self._shell))
 
     def run(self, notebook: Notebook) -> CellsOutcome:
         """Run all cells, reporting each; stops at the first error or at ``notebook.exit``."""
@@ -255,11 +260,12 @@ class NotebookCells:
         session = self._kernel.session
         display = self._kernel.display
         return {
-            "sc": DriverContext(session, f"local-{self._kernel.job.run_id}"),
+            "sc": session.context,
             "sqlContext": SqlContext(session),
             **session_functions(session),
             "dbutils": self.dbutils,
             "getArgument": self.widgets.getArgument,
+            "get_ipython": lambda: self._shell,
             "display": display.display,
             "displayHTML": display.display_html,
         }

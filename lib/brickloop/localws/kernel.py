@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 from brickloop.errors import BrickloopError
 from brickloop.localws.cells import CellsOutcome, KernelServices, NotebookCells
 from brickloop.localws.display_hooks import Display
+from brickloop.localws.ipython_names import use_our_display
 from brickloop.localws.kernel_channel import KernelChannel
 from brickloop.localws.kernel_job import KernelJob
 from brickloop.localws.kernel_tasks import run_python_file, run_sql_file, run_wheel
@@ -85,6 +87,7 @@ def _run(job: KernelJob, channel: KernelChannel) -> CellsOutcome:
     watcher.when_imported("pyarrow", lambda: lead_pyarrow(kernel.paths))
     watcher.when_imported("matplotlib.pyplot", kernel.display.hook_pyplot)
     watcher.when_imported("plotly.io", kernel.display.hook_plotly)
+    watcher.when_imported("IPython", lambda: use_our_display(kernel.display))
     watcher.when_imported("pyspark.sql.session", kernel.session.hook_builders)
     watcher.when_imported("pyspark.sql.connect.session", kernel.session.hook_builders)
     try:
@@ -129,7 +132,9 @@ def _make_services(job: KernelJob, layout: StoreLayout, channel: KernelChannel) 
     display = Display(lambda item: channel.send_and_wait("item", item=item))
     opener = _session_opener()
     session = LiveSession(
-        lambda: opener(layout, job.engine, user=job.user), lambda frame: display.display(frame)
+        lambda: opener(layout, job.engine, user=job.user),
+        lambda frame: display.display(frame),
+        f"local-{job.run_id}",
     )
     packages = Packages(layout, paths, layout.runs / str(job.run_id) / "packages")
     imports = WorkspaceImports(paths, str(layout.root / "store"))
@@ -166,6 +171,9 @@ def _set_environment(job: KernelJob) -> None:
             del os.environ[name]
     os.environ["DATABRICKS_RUNTIME_VERSION"] = RUNTIME_VERSION
     os.environ["MPLBACKEND"] = "agg"
+    # a cluster's clock
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     os.environ["GRPC_VERBOSITY"] = "NONE"
     if job.host:
         # so that WorkspaceClient() in a notebook talks to its own workspace

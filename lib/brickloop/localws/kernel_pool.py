@@ -111,7 +111,7 @@ class KernelPool:
         recorder.skip_rest()
         return KernelOutcome(
             status,
-            logs=recorder.logs,
+            logs="" if "notebook_task" in job.task else recorder.logs,
             task_values=run.task_values,
             seconds=time.monotonic() - begun,
             **facts,

@@ -12,8 +12,12 @@ from typing import Any
 class LiveSession:
     """The run's one Spark session."""
 
-    def __init__(self, open_session: Callable[[], Any], on_frame: Callable[[Any], None]) -> None:
+    def __init__(
+        self, open_session: Callable[[], Any], on_frame: Callable[[Any], None], app_id: str
+    ) -> None:
         self._open = open_session
+        self.context = DriverContext(self, app_id)
+        """What is ``sc`` in a notebook."""
         self._on_frame = on_frame
         self._lock = threading.RLock()
         self._spark: Any = None
@@ -55,6 +59,10 @@ class LiveSession:
         frames: Any = sys.modules.get("pyspark.sql.connect.dataframe")
         if frames is not None:
             frames.DataFrame.display = lambda frame, *_args, **_options: show(frame)
+            frames.DataFrame.rdd = property(lambda frame: DriverRdd(frame.collect(), self))
+        sessions: Any = sys.modules.get("pyspark.sql.connect.session")
+        if sessions is not None:
+            sessions.SparkSession.sparkContext = property(lambda _spark: self.context)
 
 
 def _set_quietly(spark: Any, key: str, value: Any) -> None:
@@ -195,6 +203,51 @@ class DriverRdd:
         """The values in order."""
         return DriverRdd(sorted(self._values, key=keyfunc, reverse=not ascending), self._session)
 
+    def isEmpty(self) -> bool:  # noqa: N802
+        """Whether there is no value."""
+        return not self._values
+
+    def getNumPartitions(self) -> int:  # noqa: N802
+        """One: all is on the driver."""
+        return 1
+
+    def foreach(self, function: Callable[[Any], Any]) -> None:
+        """Call the function with each value."""
+        for value in self._values:
+            function(value)
+
+    def zipWithIndex(self) -> DriverRdd:  # noqa: N802
+        """Pairs of value and position."""
+        return DriverRdd([(value, i) for i, value in enumerate(self._values)], self._session)
+
+    def union(self, other: DriverRdd) -> DriverRdd:
+        """The values of both."""
+        return DriverRdd([*self._values, *other.collect()], self._session)
+
+    def max(self, key: Callable[[Any], Any] | None = None) -> Any:
+        """The largest value."""
+        return max(self._values, key=key)
+
+    def min(self, key: Callable[[Any], Any] | None = None) -> Any:
+        """The smallest value."""
+        return min(self._values, key=key)
+
+    def mean(self) -> float:
+        """The mean of the values."""
+        return float(sum(self._values) / len(self._values))
+
+    def cache(self) -> DriverRdd:
+        """Itself: it is in memory already."""
+        return self
+
+    persist = unpersist = cache
+
+    def repartition(self, numPartitions: int) -> DriverRdd:  # noqa: N803
+        """Itself: there is one partition."""
+        return self
+
+    coalesce = repartition
+
     def toDF(self, schema: Any = None, *_options: Any) -> Any:  # noqa: N802
         """A Spark frame of the values."""
         return self._session.get().createDataFrame(self._values, schema)
@@ -254,6 +307,14 @@ def session_functions(session: LiveSession) -> dict[str, Any]:
         return real_udf(*args, **kwargs)
 
     return {"sql": sql, "table": table, "udf": udf}
+
+
+def dbutils_module(dbutils: Any) -> types.ModuleType:
+    """A module ``pyspark.dbutils``, by which libraries get at ``dbutils``."""
+    module: Any = types.ModuleType("pyspark.dbutils")
+    module.DBUtils = lambda *_session: dbutils
+    found: types.ModuleType = module
+    return found
 
 
 def runtime_module(session: LiveSession, names: dict[str, Any]) -> types.ModuleType:

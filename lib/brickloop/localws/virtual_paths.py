@@ -146,6 +146,48 @@ class _VolumeFile(io.FileIO):
         return super().truncate(size)
 
 
+class _Entry:
+    """An entry of a folder of the store, under the path by which the folder was asked for."""
+
+    def __init__(self, entry: os.DirEntry[Any], folder: str) -> None:
+        self._entry = entry
+        self.name = entry.name
+        self.path = os.path.join(folder, entry.name)  # noqa: PTH118 - as os.scandir does
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __repr__(self) -> str:
+        return f"<DirEntry {self.name!r}>"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._entry, name)
+
+
+class _Entries:
+    """What ``os.scandir`` gives for a folder of the store."""
+
+    def __init__(self, entries: Any, folder: str) -> None:
+        self._entries = entries
+        self._folder = folder
+
+    def __iter__(self) -> _Entries:
+        return self
+
+    def __next__(self) -> _Entry:
+        return _Entry(next(self._entries), self._folder)
+
+    def __enter__(self) -> _Entries:
+        return self
+
+    def __exit__(self, *_args: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._entries.close()
+
+
 def install(paths: VirtualPaths) -> None:
     """Lead this process's file calls into the store; cannot be undone."""
     replaced = _replace_os_functions(paths)
@@ -192,6 +234,8 @@ def _replace_os_functions(
             new = _leading_two(old, paths)
         elif name == "open":
             new = _leading_open(old, paths)
+        elif name == "scandir":
+            new = _leading_scandir(old, paths)
         else:
             new = _leading_one(old, paths)
         setattr(os, name, new)
@@ -230,6 +274,19 @@ def _leading_open(function: Callable[..., Any], paths: VirtualPaths) -> Callable
         if flags & (os.O_APPEND | os.O_RDWR) and paths.is_volume(path):
             raise _refused(path)
         return function(paths.lead(path), flags, *args, **kwargs)
+
+    return led
+
+
+def _leading_scandir(function: Callable[..., Any], paths: VirtualPaths) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def led(path: Any = None) -> Any:
+        if path is None or isinstance(path, int):
+            return function(path)
+        real = paths.lead(path)
+        if real is path or isinstance(real, bytes):
+            return function(real)
+        return _Entries(function(real), os.fspath(path))
 
     return led
 

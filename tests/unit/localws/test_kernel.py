@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from brickloop.runtime.wheel import runtime_wheel
-
 from .conftest import HOME, Bench
 
 VOLUME = "/Volumes/main/default/brickloop"
@@ -100,7 +98,8 @@ def test_file_calls_lead_into_the_store(bench: Bench, given: str, stored: str) -
         "with open(given, 'w') as f: f.write('text')",
         "print(open(given).read(), io.open(given).read(), pathlib.Path(given).read_text())\n"
         "print(os.path.exists(given), os.path.isfile(given), os.path.getsize(given))\n"
-        "print(glob.glob(folder + '/*.txt'), [e.name for e in os.scandir(folder)][:0])\n"
+        "print(glob.glob(folder + '/*.txt'), [e.path for e in os.scandir(folder) if '.' in "
+        "e.name])\n"
         "print([str(p) for p in pathlib.Path(folder).glob('*.txt')])\n"
         "print([files for _, _, files in os.walk(folder)][0].count('f.txt'))\n"
         "print(shutil.copy(given, folder + '/copy.txt'), 'copy.txt' in os.listdir(folder))\n"
@@ -115,7 +114,8 @@ def test_file_calls_lead_into_the_store(bench: Bench, given: str, stored: str) -
     parent = absolute.rpartition("/")[0]
     assert ran.text(2) == (
         "text text text\nTrue True 4\n"
-        f"['{absolute}'] []\n['{absolute}']\n1\n{parent}/copy.txt True\nTrue\nTrue\nFalse\n"
+        f"['{absolute}'] ['{absolute}']\n['{absolute}']\n1\n"
+        f"{parent}/copy.txt True\nTrue\nTrue\nFalse\n"
     )
     assert bench.real(stored).read_text() == "text"
 
@@ -197,19 +197,23 @@ def test_the_environment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_brickloop_is_the_attached_runtime_wheel(bench: Bench) -> None:
-    name, data = runtime_wheel("0.1.0")
-    bench.real(f"{VOLUME}/{name}").write_bytes(data)
+def test_brickloop_is_what_the_attached_wheel_holds(bench: Bench) -> None:
+    wheel = make_wheel(
+        bench,
+        f"{VOLUME}/brickloop-9.0-py3-none-any.whl",
+        {"brickloop/__init__.py": "from .inner import NotebookOutput\n",
+         "brickloop/inner.py": "class NotebookOutput: ...\n"},
+    )  # fmt: skip
     ran = bench.run(
         "import sys\nprint([name for name in sys.modules if name.startswith('brickloop')])",
         "import brickloop\nprint(brickloop.__file__)",
         "from brickloop import NotebookOutput\nprint(NotebookOutput.__module__)",
         "import brickloop.localws",
-        libraries=(f"{VOLUME}/{name}",),
+        libraries=(wheel,),
     )
     assert ran.text(1) == "[]\n"
     assert "/cache/wheels/" in ran.text(2)
-    assert ran.text(3).startswith("brickloop.runtime")
+    assert ran.text(3) == "brickloop.inner\n"
     assert ran.outcome.error == "ModuleNotFoundError: No module named 'brickloop.localws'"
 
 
@@ -357,3 +361,62 @@ def test_a_task_of_an_unknown_kind(bench: Bench) -> None:
     ran = bench.run_task({"dbt_task": {}, "task_key": "x"})
     assert ran.outcome.status == "failed"
     assert "dbt_task" in (ran.outcome.error or "")
+
+
+def test_the_clock_is_a_clusters(bench: Bench) -> None:
+    ran = bench.run(
+        "import datetime, time\n"
+        "print(time.tzname[0], datetime.datetime.now().astimezone().tzname())"
+    )
+    assert ran.text() == "UTC UTC\n"
+
+
+def test_libraries_do_not_take_the_notebook_for_ipython(bench: Bench) -> None:
+    ran = bench.run(
+        "import sys, matplotlib.pyplot as plt\nplt.plot([1])\nprint('IPython' in sys.modules)",
+        "import IPython\nplt.plot([1]);",
+    )
+    assert ran.outcome.status == "success", ran.outcome.error_trace
+    assert ran.text(1) == "False\n"
+    assert [item["type"] for item in ran.items(2)] == ["mimeBundle"]
+
+
+def test_names_of_ipython(bench: Bench) -> None:
+    ran = bench.run(
+        "import IPython\nfrom IPython.display import HTML, Markdown, SVG, display as show\n"
+        "print(IPython.get_ipython().user_ns['dbutils'] is dbutils, get_ipython() is not None)",
+        "show(HTML('<b>x</b>'))\nshow(Markdown('*text*'))\nSVG('<svg/>')",
+        "get_ipython().run_line_magic('env', 'A=b')\nimport os; os.environ['A']",
+        "from pyspark.dbutils import DBUtils\nprint(DBUtils(None) is dbutils)",
+    )
+    assert ran.outcome.status == "success", ran.outcome.error_trace
+    assert ran.text(1) == "True True\n"
+    assert [item["data"] for item in ran.items(2)] == [
+        "<b>x</b>",
+        "*text*\n",
+        {"image/svg+xml": "<svg/>"},
+    ]
+    assert ran.text(4) == "True\n"
+
+
+def test_spark_context_and_rdd_of_frames(spark_bench: Bench) -> None:
+    ran = spark_bench.run(
+        "spark.sparkContext.setLogLevel('ERROR')\nprint(spark.sparkContext is sc)\n"
+        "rdd = spark.range(3).rdd\nprint(rdd.map(lambda row: row.id + 1).collect(), "
+        "rdd.getNumPartitions())\n"
+        "print(rdd.isEmpty(), rdd.map(lambda row: row[0]).max(), rdd.zipWithIndex().count())"
+    )
+    assert ran.outcome.status == "success", ran.outcome.error_trace
+    assert ran.text() == "True\n[1, 2, 3] 1\nFalse 2 3\n"
+
+
+def test_processes_of_multiprocessing(bench: Bench) -> None:
+    ran = bench.run(
+        "import multiprocessing, os\ndef square(x):\n    print('in child')\n    return x * x",
+        "with multiprocessing.get_context('fork').Pool(2) as workers:\n"
+        "    print(workers.map(square, range(3)))",
+        "1 + 1",
+    )
+    assert ran.outcome.status == "success", ran.outcome.error_trace
+    assert "[0, 1, 4]\n" in ran.text(2)
+    assert ran.text(3) == "2\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -312,3 +314,36 @@ def test_text_stands_where_it_was_printed(bench: Bench) -> None:
     for number in range(30):
         shown = [item["data"] for item in ran.items(number + 1)]
         assert shown == [f"a{number}\n", "<i>1</i>", "b\n", "<i>2</i>", "c\n"]
+
+
+def test_kernels_end_with_a_server_that_is_killed(layout: StoreLayout) -> None:
+    folder = layout.real("/Workspace/Users/local@brickloop.test")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "orphan").write_text(
+        "# Databricks notebook source\nimport os, time\nprint(os.getpid())\ntime.sleep(60)\n"
+    )
+    script = (
+        "import sys\nfrom pathlib import Path\n"
+        "from brickloop.localws.kernel_job import KernelJob\n"
+        "from brickloop.localws.kernel_pool import KernelPool\n"
+        "from brickloop.localws.layout import StoreLayout\n"
+        "def show(event):\n"
+        "    results = event['command']['results']\n"
+        "    if results: print(results['data'][0]['data'], end='', flush=True)\n"
+        "task = {'notebook_task': {'notebook_path': '/Users/local@brickloop.test/orphan'}}\n"
+        "pool = KernelPool(StoreLayout(Path(sys.argv[1])))\n"
+        "pool.run(KernelJob(run_id=1, root=sys.argv[1], engine='', task=task), show)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(layout.root)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        pid = int(server.stdout.readline())
+        server.kill()
+    wait_for(lambda: is_gone(pid))
+
+
+def test_output_outside_of_cells_is_not_a_notebooks_log(bench: Bench) -> None:
+    ran = bench.run("import atexit\natexit.register(print, 'at the end');")
+    assert ran.outcome.logs == ""
+    assert ran.outcome.status == "success"
