@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,25 +19,33 @@ import time
 from brickloop.errors import ConnectionFailed
 from brickloop.localws.layout import StoreLayout
 
-CATALOG = "main"
+_DEFAULT_CATALOG = "main"
 _READY_SECONDS = 30.0
+_CATALOG_NAME = re.compile(r"[a-z0-9_-]{1,255}")
+_LARGEST_POOL = 64 * 2**30
 _SETTINGS = {
-    # the boot schema has no folder; every schema that people see is created with one
-    "SAIL_CATALOG__LIST": f'[{{name="{CATALOG}", type="memory", initial_database=["_boot"]}}]',
-    "SAIL_CATALOG__DEFAULT_CATALOG": CATALOG,
+    "SAIL_CATALOG__DEFAULT_CATALOG": _DEFAULT_CATALOG,
     "SAIL_SPARK__SESSION_TIMEOUT_SECS": "31536000",
+    "SAIL_RUNTIME__MEMORY_POOL__TYPE": "greedy",
+    # with fewer, one heavy statement keeps the engine from answering anything else
     "TOKIO_WORKER_THREADS": "8",
     "RUST_LOG": "error",
 }
 
 
 class Engine:
-    """One Sail server for one local workspace."""
+    """One Sail server for one local workspace.
+
+    The engine learns of catalogs when it starts. When there are new ones, another process takes the
+    sessions from then on; those that are open keep theirs until ``stop``.
+    """
 
     def __init__(self, layout: StoreLayout) -> None:
         self._layout = layout
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._outdated: list[subprocess.Popen[bytes]] = []
+        self._catalogs: frozenset[str] = frozenset()
         self._endpoint = ""
 
     def start(self) -> str:
@@ -45,45 +54,80 @@ class Engine:
         Raises ConnectionFailed when it does not answer within 30 seconds.
         """
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                self._spawn()
+            catalogs = _catalogs(self._layout)
+            if not self.is_alive() or not catalogs <= self._catalogs:
+                if self._process is not None:
+                    self._outdated.append(self._process)
+                self._process = None
+                self._spawn(catalogs)
             return self._endpoint
 
     def stop(self) -> None:
         """End the engine; what it wrote stays on disk."""
         with self._lock:
-            if self._process is not None and self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
+            for process in (self._process, *self._outdated):
+                if process is not None and process.poll() is None:
+                    process.kill()
+                if process is not None:
+                    process.wait()
             self._process = None
+            self._outdated.clear()
 
     def is_alive(self) -> bool:
         """Whether the engine's process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def _spawn(self) -> None:
+    def _spawn(self, catalogs: frozenset[str]) -> None:
         with socket.socket() as chosen:
             chosen.bind(("127.0.0.1", 0))
             port = int(chosen.getsockname()[1])
         log_path = self._layout.root / "engine.log"
         with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "brickloop.localws.engine", str(port), str(os.getpid())],
-                env={**os.environ, **_SETTINGS},
+                env={**os.environ, **_settings(catalogs)},
                 cwd=self._layout.root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
         deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
+        while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                self._process = process
+                self._catalogs = catalogs
                 self._endpoint = f"sc://127.0.0.1:{port}"
                 return
-            time.sleep(0.02)
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
         raise ConnectionFailed("the SQL engine did not start", where=str(log_path))
+
+
+def _catalogs(layout: StoreLayout) -> frozenset[str]:
+    """The catalogs that have a folder, and the default one."""
+    found = {_DEFAULT_CATALOG}
+    with contextlib.suppress(OSError), os.scandir(layout.warehouse) as entries:
+        found |= {
+            entry.name
+            for entry in entries
+            if _CATALOG_NAME.fullmatch(entry.name) and entry.is_dir()
+        }
+    return frozenset(found)
+
+
+def _settings(catalogs: frozenset[str]) -> dict[str, str]:
+    # the boot schema has no folder; every schema that people see is created with one
+    listed = ",".join(
+        f'{{name="{name}",type="memory",initial_database=["_boot"]}}' for name in sorted(catalogs)
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    largest = min(max(memory // 2, 2**30), _LARGEST_POOL)
+    return {
+        **_SETTINGS,
+        "SAIL_CATALOG__LIST": f"[{listed}]",
+        "SAIL_RUNTIME__MEMORY_POOL__GREEDY__MAX_SIZE": str(largest),
+    }
 
 
 def die_with(parent: int) -> None:

@@ -1,0 +1,224 @@
+"""One session's catalog in the engine, kept in step with the registry on disk.
+
+The engine's catalog lives and dies with a session. Before each command the names in it are looked
+up in the registry, and only those are made known to the engine: a session opens in milliseconds
+however many tables there are, and what other sessions made, replaced or dropped in the meantime is
+seen. A Delta table is registered by its place alone, so that its columns are read from its log at
+each use and never go stale.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from brickloop.localws.registry import (
+    DEFAULT_CATALOG,
+    DEFAULT_SCHEMA,
+    Entry,
+    Registry,
+    TableName,
+)
+from brickloop.localws.spark_errors import catalog_not_found
+from brickloop.localws.sql_tokens import name_chains, quoted_name, read_tokens, string_literal
+
+_DEPTH = 32
+"""How many views may stand on one another."""
+
+
+class EngineCatalog:
+    """What the engine knows of the registry in one session."""
+
+    def __init__(
+        self, registry: Registry, run: Callable[[str], object], catalogs: Iterable[str]
+    ) -> None:
+        self.registry = registry
+        self._run = run
+        self._catalogs = frozenset(catalogs)
+        """The catalogs that the engine was started with."""
+        self._schemas: set[tuple[str, str]] = set()
+        self._known: dict[tuple[str, str, str], str] = {}
+        """By the name as it is spelled: what is registered under it."""
+        self._native: set[tuple[str, str, str]] = set()
+        """What the session's own statements have made, which the engine describes by itself."""
+        self._lock = threading.RLock()
+        self.catalog = DEFAULT_CATALOG
+        self.schema = DEFAULT_SCHEMA
+
+    def use(self, catalog: str, schema: str) -> None:
+        """Make a schema the current one."""
+        self.registry.check_catalog(catalog)
+        self.registry.check_schema(catalog, schema)
+        with self._lock:
+            self._ensure_schema(catalog, schema)
+            if catalog != self.catalog:
+                self._run(f"USE CATALOG {quoted_name(catalog)}")
+            self._run(f"USE SCHEMA {quoted_name(schema)}")
+            self.catalog, self.schema = catalog, schema
+
+    def qualify(self, parts: tuple[str, ...]) -> TableName:
+        """The full name that one to three parts mean here."""
+        lowered = tuple(part.lower() for part in parts)
+        if len(lowered) == 1:
+            return TableName(self.catalog, self.schema, *lowered)
+        if len(lowered) == 2:
+            return TableName(self.catalog, *lowered)
+        return TableName(*lowered[-3:])
+
+    def qualify_schema(self, parts: tuple[str, ...]) -> tuple[str, str]:
+        """The catalog and schema that one or two parts mean here."""
+        lowered = [part.lower() for part in parts]
+        if len(lowered) == 1:
+            return self.catalog, lowered[0]
+        return lowered[0], lowered[1]
+
+    def knows(self, catalog: str) -> bool:
+        """Whether the engine has this catalog."""
+        return catalog in self._catalogs
+
+    def ensure_text(self, text: str) -> list[Entry]:
+        """Make known what a statement or name mentions; the entries that were found."""
+        return self._ensure_chains(chain.parts for chain in name_chains(read_tokens(text)))
+
+    def ensure_all(self) -> None:
+        """Make everything in the registry known, for what lists the catalog."""
+        for entry in self.registry.all_entries():
+            if entry.name.catalog in self._catalogs:
+                self.ensure(entry, (entry.name.catalog, entry.name.schema, entry.name.name))
+        with self._lock:
+            for key in [key for key in self._known if self.registry.find(_lowered(key)) is None]:
+                self._unregister(key)
+            for catalog in self._catalogs & set(self.registry.catalogs()):
+                for schema in self.registry.schemas(catalog):
+                    self._ensure_schema(catalog, schema)
+
+    def ensure(self, entry: Entry, spelled: tuple[str, str, str], depth: int = 0) -> None:
+        """Make one entry known under the name as it is spelled."""
+        self._check_catalog(entry.name.catalog)
+        identity = f"{entry.kind}\n{entry.location}\n{entry.statement}"
+        if entry.kind == "view" and depth < _DEPTH:
+            # the engine looks into a view when it is made: what it stands on comes first
+            for chain in name_chains(read_tokens(entry.statement)):
+                self._ensure_chain(chain.parts, depth + 1)
+        with self._lock:
+            kept = self._known.get(spelled)
+            if kept != identity:
+                self._ensure_schema(spelled[0], spelled[1])
+                self._unregister(spelled)
+                self._register(entry, spelled)
+                self._known[spelled] = identity
+
+    def ensure_place(self, name: TableName) -> None:
+        """Make the schema known in which a table is about to be made."""
+        self._check_catalog(name.catalog)
+        self.registry.check_schema(name.catalog, name.schema)
+        with self._lock:
+            self._ensure_schema(name.catalog, name.schema)
+
+    def mark_made(self, name: TableName) -> None:
+        """Note that a statement of this session has made or replaced ``name``.
+
+        It is registered anew, by its place, when it is next used.
+        """
+        with self._lock:
+            for key in [key for key in self._known if _lowered(key) == name]:
+                self._known.pop(key)
+                self._native.add(key)
+            self._native.add((name.catalog, name.schema, name.name))
+
+    def forget(self, name: TableName) -> None:
+        """Drop what the engine knows under a name; files stay."""
+        with self._lock:
+            keys = {key for key in {*self._known, *self._native} if _lowered(key) == name}
+            for key in keys:
+                self._unregister(key)
+
+    def forget_schema(self, catalog: str, schema: str) -> None:
+        """Drop a schema from the engine's catalog; files stay."""
+        with self._lock:
+            for key in [key for key in self._schemas if _lower(key) == (catalog, schema)]:
+                self._run(f"DROP SCHEMA IF EXISTS {quoted_name(*key)} CASCADE")
+                self._schemas.discard(key)
+            for known in {*self._known, *self._native}:
+                if _lower(known[:2]) == (catalog, schema):
+                    self._known.pop(known, None)
+                    self._native.discard(known)
+
+    def _ensure_chains(self, chains: Iterable[tuple[str, ...]]) -> list[Entry]:
+        found: dict[TableName, Entry] = {}
+        for parts in dict.fromkeys(chains):
+            entry = self._ensure_chain(parts, 0)
+            if entry is not None:
+                found[entry.name] = entry
+        return list(found.values())
+
+    def _ensure_chain(self, parts: tuple[str, ...], depth: int) -> Entry | None:
+        """Make known what the beginning of a chain of names may mean: the longest that exists."""
+        for length in (3, 2, 1):
+            if len(parts) < length:
+                continue
+            spelled = (self.catalog, self.schema)[: 3 - length] + parts[:length]
+            name = _lowered((spelled[0], spelled[1], spelled[2]))
+            if any(part.startswith(".") or "/" in part for part in spelled):
+                continue
+            entry = self.registry.find(name)
+            if entry is not None:
+                self.ensure(entry, (spelled[0], spelled[1], spelled[2]), depth)
+                return entry
+            self._forget_gone((spelled[0], spelled[1], spelled[2]))
+        return None
+
+    def _forget_gone(self, spelled: tuple[str, str, str]) -> None:
+        with self._lock:
+            if spelled in self._known:
+                self._unregister(spelled)
+
+    def _check_catalog(self, catalog: str) -> None:
+        if catalog in self._catalogs:
+            return
+        if not self.registry.has_catalog(catalog):
+            raise catalog_not_found(catalog)
+        raise catalog_not_found(
+            f"{catalog}` (made after this session began; it is there in the next one)`"
+        )
+
+    def _ensure_schema(self, catalog: str, schema: str) -> None:
+        if (catalog, schema) in self._schemas:
+            return
+        folder = self.registry.schema_folder(catalog.lower(), schema.lower())
+        folder.mkdir(parents=True, exist_ok=True)
+        self._run(
+            f"CREATE SCHEMA IF NOT EXISTS {quoted_name(catalog, schema)}"
+            f" LOCATION {string_literal(str(folder))}"
+        )
+        self._schemas.add((catalog, schema))
+
+    def _unregister(self, spelled: tuple[str, str, str]) -> None:
+        kept = self._known.pop(spelled, None)
+        if kept is None and spelled not in self._native:
+            return
+        for kind in ("TABLE", "VIEW"):
+            if spelled in self._native or str(kept).startswith("view\n") == (kind == "VIEW"):
+                self._run(f"DROP {kind} IF EXISTS {quoted_name(*spelled)}")
+        self._native.discard(spelled)
+
+    def _register(self, entry: Entry, spelled: tuple[str, str, str]) -> None:
+        name = quoted_name(*spelled)
+        if entry.kind == "view":
+            self._run(f"CREATE OR REPLACE VIEW {name} {entry.statement}")
+        elif entry.statement:
+            self._run(f"CREATE TABLE {name} {entry.statement}")
+        else:
+            self._run(
+                f"CREATE TABLE {name} USING {entry.provider}"
+                f" LOCATION {string_literal(str(Path(entry.location)))}"
+            )
+
+
+def _lower(parts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.lower() for part in parts)
+
+
+def _lowered(spelled: tuple[str, str, str]) -> TableName:
+    return TableName(spelled[0].lower(), spelled[1].lower(), spelled[2].lower())

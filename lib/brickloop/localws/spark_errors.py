@@ -1,0 +1,275 @@
+"""Errors as Spark names them: the engine's own messages carry neither error class nor SQLSTATE.
+
+https://docs.databricks.com/error-messages/error-classes.html. A message that is not known for
+certain stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pyspark.errors.exceptions.connect import (
+    AnalysisException,
+    ArithmeticException,
+    NumberFormatException,
+    ParseException,
+    SparkConnectGrpcException,
+    UnsupportedOperationException,
+)
+
+_STATES = {
+    "CAST_INVALID_INPUT": "22018",
+    "CAST_OVERFLOW": "22003",
+    "DIVIDE_BY_ZERO": "22012",
+    "INVALID_ARRAY_INDEX": "22003",
+    "INVALID_ARRAY_INDEX_IN_ELEMENT_AT": "22003",
+    "AMBIGUOUS_REFERENCE": "42704",
+    "CATALOG_ALREADY_EXISTS": "42P04",
+    "CATALOG_NOT_FOUND": "42P08",
+    "COLUMN_ALREADY_EXISTS": "42711",
+    "DATATYPE_MISMATCH": "42K09",
+    "DELTA_MISSING_DELTA_TABLE": "42P01",
+    "DELTA_NOT_NULL_CONSTRAINT_VIOLATED": "23502",
+    "DELTA_VERSION_NOT_FOUND": "22003",
+    "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES": "23001",
+    "EXPECT_TABLE_NOT_VIEW": "42809",
+    "EXPECT_VIEW_NOT_TABLE": "42809",
+    "FIELD_NOT_FOUND": "42704",
+    "INSERT_COLUMN_ARITY_MISMATCH": "21S01",
+    "INVALID_PARAMETER_VALUE": "22023",
+    "INVALID_SCHEMA_OR_RELATION_NAME": "42602",
+    "NUM_COLUMNS_MISMATCH": "42826",
+    "PARSE_SYNTAX_ERROR": "42601",
+    "PATH_NOT_FOUND": "42K03",
+    "ROUTINE_ALREADY_EXISTS": "42723",
+    "ROUTINE_NOT_FOUND": "42883",
+    "SCHEMA_ALREADY_EXISTS": "42P06",
+    "SCHEMA_NOT_EMPTY": "2BP01",
+    "SCHEMA_NOT_FOUND": "42704",
+    "TABLE_OR_VIEW_ALREADY_EXISTS": "42P07",
+    "TABLE_OR_VIEW_NOT_FOUND": "42P01",
+    "UNBOUND_SQL_PARAMETER": "42P02",
+    "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION": "42703",
+    "UNRESOLVED_ROUTINE": "42883",
+    "UNSUPPORTED_FEATURE": "0A000",
+    "USER_RAISED_EXCEPTION": "P0001",
+    "WRONG_NUM_ARGS": "42605",
+}
+_CLASS = re.compile(r"\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*(.*)", re.DOTALL)
+
+
+def analysis_error(condition: str, message: str) -> Exception:
+    """An AnalysisException with its class, SQLSTATE and Spark's form of message."""
+    return _made(AnalysisException, condition, message)
+
+
+def unsupported(feature: str, hint: str = "") -> Exception:
+    """The error for what the local workspace cannot do; it names the feature."""
+    text = f"The local workspace does not support {feature}." + (f" {hint}" if hint else "")
+    return _made(UnsupportedOperationException, "UNSUPPORTED_FEATURE", text)
+
+
+def parse_error(statement: str, near: str, position: int) -> Exception:
+    """A ParseException that shows the statement with the place marked."""
+    before = statement[:position]
+    line = before.count("\n") + 1
+    column = position - (before.rfind("\n") + 1)
+    lines = statement.splitlines() or [""]
+    shown = [*lines[:line], "-" * column + "^^^", *lines[line:]]
+    message = f"Syntax error at or near '{near}'."
+    text = (
+        f"\n[PARSE_SYNTAX_ERROR] {message} SQLSTATE: 42601 (line {line}, pos {column})"
+        "\n\n== SQL ==\n" + "\n".join(shown)
+    )
+    error: Exception = ParseException(text, errorClass="PARSE_SYNTAX_ERROR", sql_state="42601")
+    return error
+
+
+def table_not_found(name: str) -> Exception:
+    """The error for a table or view that is not there."""
+    return analysis_error(
+        "TABLE_OR_VIEW_NOT_FOUND",
+        f"The table or view {_ticked(name)} cannot be found. Verify the spelling and correctness of"
+        " the schema and catalog.\nIf you did not qualify the name with a schema, verify the"
+        " current_schema() output, or qualify the name with the correct schema and catalog.\nTo"
+        " tolerate the error on drop use DROP VIEW IF EXISTS or DROP TABLE IF EXISTS.",
+    )
+
+
+def table_exists(name: str) -> Exception:
+    """The error for a table or view that is there already."""
+    return analysis_error(
+        "TABLE_OR_VIEW_ALREADY_EXISTS",
+        f"Cannot create table or view {_ticked(name)} because it already exists. Choose a"
+        " different name, drop or replace the existing object, or add the IF NOT EXISTS clause to"
+        " tolerate pre-existing objects.",
+    )
+
+
+def schema_not_found(name: str) -> Exception:
+    """The error for a schema that is not there."""
+    return analysis_error(
+        "SCHEMA_NOT_FOUND",
+        f"The schema {_ticked(name)} cannot be found. Verify the spelling and correctness of the"
+        " schema and catalog.",
+    )
+
+
+def catalog_not_found(name: str) -> Exception:
+    """The error for a catalog that is not there."""
+    return analysis_error(
+        "CATALOG_NOT_FOUND",
+        f"The catalog {_ticked(name)} not found. Consider to set the SQL config to a catalog"
+        " plugin.",
+    )
+
+
+def path_not_found(path: str) -> Exception:
+    """The error for a path to read that is not there, as the user wrote it."""
+    return analysis_error("PATH_NOT_FOUND", f"Path does not exist: {path}.")
+
+
+def translate(error: SparkConnectGrpcException, statement: str = "") -> Exception:
+    """The engine's error with the class and SQLSTATE that Spark gives it, where that is sure."""
+    known: Exception = error
+    if error.getSqlState() is not None:
+        return known
+    message = str(error.getMessage() or error)
+    for pattern, make in _RULES:
+        found = pattern.search(message)
+        if found:
+            return make(found, statement)
+    found = _CLASS.search(message)
+    if found and found.group(1) in _STATES:
+        return _made(type(error), found.group(1), found.group(2))
+    return known
+
+
+def _made(kind: type[Any], condition: str, message: str) -> Exception:
+    state = _STATES[condition]
+    text = f"[{condition}] {message.rstrip()} SQLSTATE: {state}"
+    error: Exception = kind(text, errorClass=condition, sql_state=state)
+    return error
+
+
+def _ticked(name: str) -> str:
+    parts = name.replace("`", "").split(".")
+    return ".".join(f"`{part}`" for part in parts)
+
+
+def _attribute(text: str) -> str:
+    return ".".join(f"`{part}`" for part in re.findall(r'Identifier\("([^"]*)"\)', text))
+
+
+def _parse_failure(found: re.Match[str], statement: str) -> Exception:
+    near, begin = found.group(1), int(found.group(2))
+    if near == "end of input" or begin >= len(statement.rstrip()):
+        near = "end of input"
+    return parse_error(statement or near, near, begin if statement else 0)
+
+
+def _column_missing(found: re.Match[str], _statement: str) -> Exception:
+    return analysis_error(
+        "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
+        "A column, variable, or function parameter with name"
+        f" {_attribute(found.group(1))} cannot be resolved.",
+    )
+
+
+def _arithmetic(found: re.Match[str], _statement: str) -> Exception:
+    return _made(
+        ArithmeticException,
+        "DIVIDE_BY_ZERO",
+        "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.",
+    )
+
+
+def _cast(found: re.Match[str], _statement: str) -> Exception:
+    kind = _SPARK_TYPES.get(found.group(2), found.group(2).upper())
+    return _made(
+        NumberFormatException,
+        "CAST_INVALID_INPUT",
+        f'The value \'{found.group(1)}\' of the type "STRING" cannot be cast to "{kind}" because'
+        " it is malformed. Correct the value as per the syntax, or change its target type. Use"
+        " `try_cast` to tolerate malformed input and return NULL instead.",
+    )
+
+
+def _overflow(found: re.Match[str], _statement: str) -> Exception:
+    kind = _SPARK_TYPES.get(found.group(2), found.group(2).upper())
+    return _made(
+        ArithmeticException,
+        "CAST_OVERFLOW",
+        f'The value {found.group(1)} cannot be cast to "{kind}" due to an overflow. Use'
+        " `try_cast` to tolerate overflow and return NULL instead.",
+    )
+
+
+_SPARK_TYPES = {
+    "Int8": "TINYINT", "Int16": "SMALLINT", "Int32": "INT", "Int64": "BIGINT",
+    "Float32": "FLOAT", "Float64": "DOUBLE", "Boolean": "BOOLEAN", "Date32": "DATE",
+}  # fmt: skip
+_Rule = Callable[[re.Match[str], str], Exception]
+_RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
+    (
+        re.compile(r"invalid argument: found (.*) at (\d+):\d+ expected", re.DOTALL),
+        _parse_failure,
+    ),
+    (
+        re.compile(r"invalid argument: found (end of input)()"),
+        lambda found, text: parse_error(text, "end of input", len(text)),
+    ),
+    (re.compile(r"Table or view not found: (\S+)"), lambda f, _: table_not_found(f.group(1))),
+    (re.compile(r"^Table not found: (\S+)$"), lambda f, _: table_not_found(f.group(1))),
+    (re.compile(r"^View not found: (\S+)$"), lambda f, _: table_not_found(f.group(1))),
+    (re.compile(r"^(?:Table|View) already exists: (\S+)$"), lambda f, _: table_exists(f.group(1))),
+    (re.compile(r"^Database not found: (\S+)$"), lambda f, _: schema_not_found(f.group(1))),
+    (re.compile(r"^Catalog not found: (\S+)$"), lambda f, _: catalog_not_found(f.group(1))),
+    (re.compile(r"attribute ObjectName\((.*?)\) is missing from the schema"), _column_missing),
+    (
+        re.compile(r"ambiguous attribute: ObjectName\((.*?)\)"),
+        lambda f, _: analysis_error(
+            "AMBIGUOUS_REFERENCE", f"Reference {_attribute(f.group(1))} is ambiguous."
+        ),
+    ),
+    (
+        re.compile(r"unknown (?:table )?function: (\S+)"),
+        lambda f, _: analysis_error(
+            "UNRESOLVED_ROUTINE",
+            f"Cannot resolve routine `{f.group(1).lower()}` on search path"
+            " [`system`.`builtin`, `system`.`session`].",
+        ),
+    ),
+    (re.compile(r"divide by zero", re.IGNORECASE), _arithmetic),
+    (re.compile(r"Cannot cast string '(.*)' to value of (\w+) type", re.DOTALL), _cast),
+    (re.compile(r"Can't cast value (\S+) to type (\w+)"), _overflow),
+    (
+        re.compile(
+            r"UNION queries have different number of columns: left has (\d+) columns whereas"
+            r" right has (\d+) columns"
+        ),
+        lambda f, _: analysis_error(
+            "NUM_COLUMNS_MISMATCH",
+            "UNION can only be performed on inputs with the same number of columns, but the first"
+            f" input has {f.group(1)} columns and the second input has {f.group(2)} columns.",
+        ),
+    ),
+    (
+        re.compile(r"input schema for INSERT has (\d+) fields, but table schema has (\d+) fields"),
+        lambda f, _: analysis_error(
+            "INSERT_COLUMN_ARITY_MISMATCH",
+            f"Cannot write to the table, the reason is that it has {f.group(2)} columns and the"
+            f" data has {f.group(1)}.",
+        ),
+    ),
+    (
+        re.compile(r"expected final version (\d+), replay reached (\d+)"),
+        lambda f, _: analysis_error(
+            "DELTA_VERSION_NOT_FOUND",
+            f"Cannot time travel Delta table to version {f.group(1)}. Available versions:"
+            f" [0, {f.group(2)}].",
+        ),
+    ),
+)
