@@ -405,7 +405,7 @@ def test_sql_notebook(spark_bench: Bench) -> None:
     assert ran.text(3) == "1\n"
     assert ran.table(4) == [[5]]
     assert ran.states() == ["finished"] * 4 + ["error", "skipped"]
-    assert "found here" in (ran.outcome.error or "")
+    assert "Syntax error at or near 'here'" in (ran.outcome.error or "")
     assert "site-packages" not in (ran.outcome.error_trace or "")
 
 

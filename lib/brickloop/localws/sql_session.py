@@ -1,0 +1,420 @@
+"""One SQL session on the engine: what the warehouse's endpoints run statements through.
+
+::
+
+    session = SqlSession.open(layout, endpoint, user="me@here", catalog="main", schema="default")
+    result = session.execute("SELECT :x AS x", [Parameter("1", "INT", name="x")])
+    result.schema          # the Arrow schema, exact: decimal128, timestamp[us, UTC] for TIMESTAMP,
+                           # timestamp[us] for TIMESTAMP_NTZ, date32, binary, list, map, struct
+    result.types           # Databricks' type of each column: "DECIMAL(10,2)", "VARIANT", ...
+    for batch in result:   # record batches of that schema; raises StatementError as execute does
+        ...
+    result.is_command      # DDL and its like have no columns; INSERT, UPDATE, ... have their counts
+    result.affected_rows   # of a DML statement, else None
+    session.cancel()       # from another thread: the statement under way raises OPERATION_CANCELED
+    session.current()      # ("main", "default"), as USE left it
+    session.close()
+
+``execute`` returns when the first rows are there, so what fails fails in it, as a StatementError
+with ``condition`` (``TABLE_OR_VIEW_NOT_FOUND``), ``sqlstate``, ``message`` (the whole text as a
+client shows it), ``line`` and ``column`` from 1 where there is a place, and ``hint``. One statement
+at a time runs in a session; sessions are independent, and several threads may each run one.
+INTERVAL comes as text (``1 02:03:04.500000000``, ``1-2``), VARIANT as JSON text; ``types`` names
+them. Metadata (``catalogs``, ``schemas``, ``tables``, ``columns``) comes from the catalog on disk.
+
+This imports pyspark (most of a second): import it where the first statement runs. No kernel is
+needed; ``endpoint`` is what ``Engine.start`` gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import decimal
+import re
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.errors.exceptions.base import PySparkException
+from pyspark.sql import functions as F  # noqa: N812 - the name that everybody knows
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import (
+    DataType,
+    DayTimeIntervalType,
+    StringType,
+    StructType,
+    VariantType,
+    YearMonthIntervalType,
+)
+
+from brickloop.localws.layout import StoreLayout
+from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA
+from brickloop.localws.session import LocalSession, open_session
+from brickloop.localws.sql_literals import SqlText
+from brickloop.localws.sql_tokens import string_literal
+
+_PLACE = re.compile(r"\(line (\d+), pos (\d+)\)")
+_INTEGERS = frozenset({"BIGINT", "INT", "INTEGER", "LONG", "SHORT", "SMALLINT", "TINYINT", "BYTE"})
+_SECOND = 1_000_000
+
+
+class StatementError(Exception):
+    """A statement that failed, with what Databricks tells of it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        condition: str = "INTERNAL_ERROR",
+        sqlstate: str = "XX000",
+        line: int | None = None,
+        column: int | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.condition = condition
+        self.sqlstate = sqlstate
+        self.line = line
+        self.column = column
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value for ``:name``, or for the next ``?`` where it has no name."""
+
+    value: str | None
+    """As text; None is NULL."""
+    type: str = "STRING"
+    """An SQL type: ``INT``, ``DECIMAL(10,2)``, ``TIMESTAMP``, ``VOID``, ``ARRAY``, ``MAP``..."""
+    name: str | None = None
+    elements: tuple[Parameter, ...] | None = None
+    """What is in an ARRAY; keys and values in turn of a MAP."""
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """A table or view, as metadata calls tell of it."""
+
+    catalog: str
+    schema: str
+    name: str
+    kind: str
+    """``TABLE`` or ``VIEW``."""
+    comment: str
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """A column of a table or view."""
+
+    catalog: str
+    schema: str
+    table: str
+    name: str
+    type: str
+    """As ``DECIMAL(10,2)``."""
+    position: int
+    """From 0."""
+    nullable: bool
+    comment: str
+
+
+class StatementResult:
+    """The rows of one statement, to be read once."""
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        types: tuple[str, ...],
+        batches: Iterator[pa.RecordBatch],
+        *,
+        is_command: bool,
+        affected_rows: int | None,
+    ) -> None:
+        self.schema = schema
+        self.types = types
+        self.is_command = is_command
+        self.affected_rows = affected_rows
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._batches
+
+    def table(self) -> pa.Table:
+        """All rows that were not yet read."""
+        return pa.Table.from_batches(self._batches, schema=self.schema)
+
+
+class SqlSession:
+    """A session of one client; made with ``open``."""
+
+    def __init__(self, spark: LocalSession) -> None:
+        self._spark = spark
+        self._tag = f"statement-{uuid.uuid4().hex}"
+        self._canceled = threading.Event()
+
+    @classmethod
+    def open(
+        cls,
+        layout: StoreLayout,
+        endpoint: str,
+        *,
+        user: str,
+        catalog: str | None = None,
+        schema: str | None = None,
+        conf: Mapping[str, str] | None = None,
+    ) -> SqlSession:
+        """A fresh session; raises StatementError for a catalog, schema or setting that is wrong."""
+        with _told():
+            session = cls(open_session(layout, endpoint, user=user, active=False))
+        if catalog or schema:
+            parts = [catalog or DEFAULT_CATALOG, schema or DEFAULT_SCHEMA]
+            session._do("USE " + ".".join(f"`{part}`" for part in parts))
+        for key, value in (conf or {}).items():
+            session._do(f"SET {key} = {value}")
+        return session
+
+    def execute(self, text: str, parameters: Sequence[Parameter] | None = None) -> StatementResult:
+        """Run one statement; returns with its first rows. Raises StatementError."""
+        self._canceled.clear()
+        with self._tagged(), _told(self._canceled, text):
+            answer = self._spark.answer(text, _arguments(parameters))
+            batches, kinds = self._rows(answer.frame)
+            first = next(batches, None)
+        schema = _arrow_schema(kinds)
+        return StatementResult(
+            schema,
+            tuple(type_name(field.dataType) for field in kinds.fields),
+            self._stream(first, batches, schema, text),
+            is_command=answer.is_command,
+            affected_rows=answer.affected,
+        )
+
+    def cancel(self) -> None:
+        """Stop the statement under way, from any thread; no effect where there is none."""
+        self._canceled.set()
+        with contextlib.suppress(Exception):
+            self._spark.client.interrupt_tag(self._tag)
+
+    def current(self) -> tuple[str, str]:
+        """The current catalog and schema."""
+        catalog = self._spark.catalog_in_use
+        return catalog.catalog, catalog.schema
+
+    def close(self) -> None:
+        """Let the engine forget the session."""
+        with contextlib.suppress(Exception):
+            self._spark.stop()
+
+    def catalogs(self) -> list[str]:
+        """The names of all catalogs."""
+        return self._spark.catalog_in_use.registry.catalogs()
+
+    def schemas(self, catalog: str | None = None) -> list[tuple[str, str]]:
+        """Catalog and name of the schemas of one catalog, or of all."""
+        registry = self._spark.catalog_in_use.registry
+        chosen = registry.catalogs() if catalog is None else [catalog.lower()]
+        chosen = [each for each in chosen if registry.has_catalog(each)]
+        return [(each, schema) for each in chosen for schema in registry.schemas(each)]
+
+    def tables(self, catalog: str | None = None, schema: str | None = None) -> list[TableFacts]:
+        """The tables and views of a schema, a catalog or all."""
+        return [
+            TableFacts(
+                *entry.name.parts, "VIEW" if entry.kind == "view" else "TABLE", entry.comment
+            )
+            for found, each in self.schemas(catalog)
+            if schema in {None, each}
+            for entry in self._spark.catalog_in_use.registry.entries(found, each)
+        ]
+
+    def columns(self, catalog: str, schema: str, table: str) -> list[ColumnFacts]:
+        """The columns of a table or view; raises StatementError where it is not there."""
+        name = ".".join(f"`{part}`" for part in (catalog, schema, table))
+        with _told():
+            found = self._spark.table(name).schema
+        lowered = (catalog.lower(), schema.lower(), table.lower())
+        return [
+            ColumnFacts(
+                *lowered, field.name, type_name(field.dataType), position, field.nullable,
+                str((field.metadata or {}).get("comment", "")),
+            )
+            for position, field in enumerate(found.fields)
+        ]  # fmt: skip
+
+    def _do(self, text: str) -> None:
+        self.execute(text).table()
+
+    def _rows(self, frame: DataFrame) -> tuple[Iterator[pa.RecordBatch], StructType]:
+        kinds: StructType = frame.schema
+        if not kinds.fields:
+            return iter(()), kinds
+        if any(_needs_text(field.dataType) for field in kinds.fields):
+            frame = _as_text(frame, kinds)
+        query = frame._plan.to_proto(self._spark.client)
+        found = self._spark.client.to_table_as_iterator(query, frame._plan.observations)
+        return (b for t in found if isinstance(t, pa.Table) for b in t.to_batches()), kinds
+
+    def _stream(
+        self,
+        first: pa.RecordBatch | None,
+        batches: Iterator[pa.RecordBatch],
+        schema: pa.Schema,
+        text: str,
+    ) -> Iterator[pa.RecordBatch]:
+        if first is not None:
+            yield _fitted(first, schema)
+        while True:
+            with self._tagged(), _told(self._canceled, text):
+                following = next(batches, None)
+            if following is None:
+                return
+            yield _fitted(following, schema)
+
+    @contextlib.contextmanager
+    def _tagged(self) -> Iterator[None]:
+        client = self._spark.client
+        client.add_tag(self._tag)
+        try:
+            yield
+        finally:
+            client.remove_tag(self._tag)
+
+
+def type_name(kind: DataType) -> str:
+    """A type as Databricks writes it: ``DECIMAL(10,2)``, ``ARRAY<INT>``."""
+    text = str(kind.simpleString())
+    # the names of a struct's fields keep their spelling
+    return text if "struct<" in text else text.upper()
+
+
+@contextlib.contextmanager
+def _told(canceled: threading.Event | None = None, text: str = "") -> Iterator[None]:
+    """Raise what fails in here as a StatementError."""
+    try:
+        yield
+    except StatementError:
+        raise
+    except Exception as error:
+        if canceled is not None and canceled.is_set():
+            raise StatementError(
+                "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008",
+                condition="OPERATION_CANCELED",
+                sqlstate="HY008",
+            ) from None
+        raise statement_error(error, text) from error
+
+
+def statement_error(error: Exception, text: str = "") -> StatementError:
+    """Any error of a statement, with its class and SQLSTATE where they are known."""
+    message = str(error).strip()
+    if not isinstance(error, PySparkException):
+        return StatementError(f"[INTERNAL_ERROR] {message} SQLSTATE: XX000")
+    condition = _asked(error, "getCondition") or _asked(error, "getErrorClass") or "INTERNAL_ERROR"
+    sqlstate = _asked(error, "getSqlState") or "XX000"
+    if "SQLSTATE:" not in message:
+        message = message if message.startswith("[") else f"[{condition}] {message}"
+        message += f" SQLSTATE: {sqlstate}"
+    place = _PLACE.search(message)
+    line, column = (int(place[1]), int(place[2]) + 1) if place else (None, None)
+    hint = str(getattr(error, "hint", ""))
+    return StatementError(
+        message, condition=condition, sqlstate=sqlstate, line=line, column=column, hint=hint
+    )
+
+
+def _asked(error: Exception, method: str) -> str:
+    try:
+        return str(getattr(error, method)() or "")
+    except Exception:  # noqa: BLE001 - an exception that does not know its class
+        return ""
+
+
+def _arguments(parameters: Sequence[Parameter] | None) -> Any:
+    if not parameters:
+        return None
+    if parameters[0].name is None:
+        return [_argument(parameter) for parameter in parameters]
+    return {parameter.name: _argument(parameter) for parameter in parameters}
+
+
+def _argument(parameter: Parameter) -> Any:
+    """A parameter's value as SQL text of its type."""
+    kind = parameter.type.upper().strip()
+    if parameter.elements is not None:
+        inner = [_argument(each).text for each in parameter.elements]
+        return SqlText(f"{'map' if kind.startswith('MAP') else 'array'}({', '.join(inner)})")
+    if parameter.value is None or kind == "VOID":
+        return SqlText("NULL" if kind in {"VOID", "STRING"} else f"CAST(NULL AS {kind})")
+    value = parameter.value
+    if kind == "STRING":
+        return SqlText(string_literal(value))
+    if kind in _INTEGERS and re.fullmatch(r"-?\d{1,18}", value):
+        suffix = {"BIGINT": "L", "LONG": "L", "SMALLINT": "S", "SHORT": "S", "TINYINT": "Y",
+                  "BYTE": "Y"}.get(kind, "")  # fmt: skip
+        return SqlText(value + suffix)
+    if kind == "BOOLEAN" and value.lower() in {"true", "false"}:
+        return SqlText(value.upper())
+    if kind.startswith(("DECIMAL", "INTERVAL")):
+        return SqlText(f"CAST({string_literal(value)} AS {_whole(kind, value)})")
+    return SqlText(f"CAST({string_literal(value)} AS {kind})")
+
+
+def _whole(kind: str, value: str) -> str:
+    """A decimal's type with the digits of its value where the client names none."""
+    if kind != "DECIMAL":
+        return kind
+    try:
+        parts = decimal.Decimal(value).as_tuple()
+    except decimal.InvalidOperation:
+        return kind
+    scale = max(0, -int(parts.exponent))
+    return f"DECIMAL({min(38, max(len(parts.digits), scale) or 1)},{scale})"
+
+
+def _needs_text(kind: DataType) -> bool:
+    return isinstance(kind, YearMonthIntervalType | DayTimeIntervalType | VariantType)
+
+
+def _as_text(frame: DataFrame, kinds: StructType) -> DataFrame:
+    """The frame with the columns as text that Arrow's clients do not take as they are."""
+    places = [f"_c{number}" for number in range(len(kinds.fields))]
+    columns = []
+    for place, field in zip(places, kinds.fields, strict=True):
+        column = F.col(place)
+        columns.append(column.cast("string") if _needs_text(field.dataType) else column)
+    return frame.toDF(*places).select(*columns)
+
+
+def _arrow_schema(kinds: StructType) -> pa.Schema:
+    texted = StructType()
+    for field in kinds.fields:
+        kind = StringType() if _needs_text(field.dataType) else field.dataType
+        texted.add(field.name, kind, field.nullable)
+    return to_arrow_schema(texted, timezone="UTC")
+
+
+def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def interval_text(value: dt.timedelta) -> str:
+    """A day-time interval as Databricks' clients get it: ``1 02:03:04.500000000``."""
+    micros = (value.days * 86_400 + value.seconds) * _SECOND + value.microseconds
+    sign, micros = ("-", -micros) if micros < 0 else ("", micros)
+    seconds, rest = divmod(micros, _SECOND)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    return f"{sign}{days} {hour:02d}:{minute:02d}:{second:02d}.{rest * 1000:09d}"

@@ -1,0 +1,534 @@
+"""CREATE, DROP, ALTER and TRUNCATE TABLE, over the registry and the tables' logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brickloop.localws.delta_log import (
+    Action,
+    change_metadata,
+    create_table,
+    read_facts,
+)
+from brickloop.localws.registry import Entry, TableName
+from brickloop.localws.spark_errors import analysis_error, table_exists, unsupported
+from brickloop.localws.sql_context import SqlContext
+from brickloop.localws.sql_create import TableStatement, read_create_table, split_group, text_of
+from brickloop.localws.sql_query import accept_query
+from brickloop.localws.sql_tokens import Cursor, quoted_name, string_literal
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.dataframe import DataFrame
+
+_CREATE = "CREATE TABLE"
+
+
+def make_table(
+    context: SqlContext, cursor: Cursor, args: Any, *, replace: bool, external: bool
+) -> DataFrame:
+    """CREATE [OR REPLACE] TABLE in all its forms."""
+    wanted = read_create_table(cursor)
+    name = context.catalog.qualify(wanted.parts)
+    context.catalog.ensure_place(name)
+    present = context.registry.find(name)
+    context.recorder.add("tables_written", str(name))
+    if present is not None and wanted.if_not_exists:
+        return context.nothing()
+    if present is not None and not replace:
+        raise table_exists(str(name))
+    if present is not None and present.kind == "view":
+        raise analysis_error(
+            "EXPECT_TABLE_NOT_VIEW",
+            f"'CREATE OR REPLACE TABLE' expects a table but `{name}` is a view.",
+        )
+    if external and not wanted.location:
+        raise cursor.error()
+    if wanted.like:
+        return _make_like(context, wanted, name, present)
+    if present is not None and present.is_delta and wanted.provider == "delta":
+        return _replace_delta(context, wanted, present, args)
+    if present is not None:
+        _forget(context, present)
+    context.catalog.forget(name)
+    if not wanted.location:
+        context.registry.clear_remains(name)
+    _make_new(context, wanted, name, args)
+    return context.nothing()
+
+
+def drop_table(context: SqlContext, cursor: Cursor) -> DataFrame:
+    """DROP TABLE: the name, and a managed table's data."""
+    tolerant = cursor.take("IF", "EXISTS")
+    parts = cursor.name()
+    cursor.take("PURGE")
+    cursor.end()
+    entry = context.registry.find(context.catalog.qualify(parts))
+    if entry is None:
+        if not tolerant:
+            context.find(parts)
+        return context.nothing()
+    if entry.kind == "view":
+        raise analysis_error(
+            "EXPECT_TABLE_NOT_VIEW",
+            f"Cannot drop the view `{entry.name}` with DROP TABLE; use DROP VIEW.",
+        )
+    _forget(context, entry)
+    return context.nothing()
+
+
+def truncate_table(context: SqlContext, cursor: Cursor) -> DataFrame:
+    """TRUNCATE TABLE: all rows gone, in one version."""
+    cursor.expect("TABLE")
+    entry = context.find_delta(cursor.name(), "TRUNCATE TABLE")
+    if cursor.take("PARTITION"):
+        raise unsupported("TRUNCATE TABLE ... PARTITION", "Use DELETE FROM ... WHERE.")
+    cursor.end()
+    context.recorder.add("tables_written", str(entry.name))
+    context.bare(f"DELETE FROM {context.reference(entry)}")
+    return context.nothing()
+
+
+def alter_table(context: SqlContext, cursor: Cursor) -> DataFrame:
+    """ALTER TABLE."""
+    parts = cursor.name()
+    entry = context.find(parts)
+    context.recorder.add("tables_written", str(entry.name))
+    if cursor.take("RENAME", "TO"):
+        new = cursor.name()
+        cursor.end()
+        whole = new if len(new) > 1 else (entry.name.catalog, entry.name.schema, *new)
+        name = context.catalog.qualify(whole)
+        context.registry.rename(entry, name)
+        context.catalog.forget(entry.name)
+        return context.nothing()
+    entry = context.find_delta(parts, "ALTER TABLE")
+    for words, act in _ALTERATIONS:
+        if cursor.take(*words):
+            return act(context, entry, cursor)
+    return _let_engine_alter(context, entry, cursor)
+
+
+def comment_on(context: SqlContext, cursor: Cursor) -> DataFrame:
+    """COMMENT ON a table, view, column or schema."""
+    cursor.expect("ON")
+    kind = cursor.take_any("TABLE", "VIEW", "COLUMN", "SCHEMA", "DATABASE", "CATALOG", "VOLUME")
+    if kind is None:
+        raise cursor.error()
+    parts = cursor.name()
+    cursor.expect("IS")
+    text = "" if cursor.take("NULL") else cursor.string()
+    cursor.end()
+    if kind in {"SCHEMA", "DATABASE"}:
+        context.registry.set_schema_comment(*context.catalog.qualify_schema(parts), text)
+    elif kind == "COLUMN":
+        entry = context.find_delta(parts[:-1], "COMMENT ON COLUMN")
+        _change_column(entry.folder, parts[-1], lambda column: _commented(column, text))
+    elif kind in {"CATALOG", "VOLUME"}:
+        raise unsupported(f"COMMENT ON {kind}")
+    else:
+        set_comment(context, context.find(parts), text)
+    return context.nothing()
+
+
+def set_comment(context: SqlContext, entry: Entry, text: str) -> None:
+    """Keep a table's or view's comment."""
+    if entry.is_delta:
+        change_metadata(entry.folder, lambda old: {**old, "description": text}, "SET TBLPROPERTIES")
+        return
+    context.registry.put(replace(entry, comment=text))
+
+
+def _forget(context: SqlContext, entry: Entry) -> None:
+    context.catalog.forget(entry.name)
+    context.registry.forget(entry)
+
+
+def _make_new(context: SqlContext, wanted: TableStatement, name: TableName, args: Any) -> None:
+    location = context.paths.real(wanted.location) if wanted.location else ""
+    managed = not location
+    if managed and wanted.provider != "delta":
+        location = str(context.registry.managed_folder(name))
+    if location and not managed:
+        context.recorder.add("paths_written", wanted.location)
+    shape = _shape(wanted, location)
+    query = f" AS {accept_query(context, wanted.query, args)}" if wanted.query else ""
+    context.catalog.mark_made(name)
+    context.bare(f"{_CREATE} {quoted_name(*name.parts)} {shape}{query}")
+    if wanted.provider != "delta" or not managed:
+        kind = "table" if managed else "external"
+        # Delta knows its own columns; for the other formats they are part of the entry
+        kept = "" if wanted.provider == "delta" else shape
+        entry = Entry(
+            name, kind, wanted.provider, location, statement=kept,
+            comment=wanted.comment or "", owner=context.user,
+        )  # fmt: skip
+        if managed:
+            Path(location).mkdir(parents=True, exist_ok=True)
+        context.registry.put(entry)
+    if wanted.checks:
+        _add_checks(context, context.find(name.parts), wanted)
+
+
+def _shape(wanted: TableStatement, location: str) -> str:
+    """The statement after the name, as the engine takes it."""
+    clauses = [f"({', '.join(wanted.columns)})" if wanted.columns else ""]
+    clauses.append(f"USING {wanted.provider}")
+    clauses.append(f"OPTIONS ({wanted.options})" if wanted.options else "")
+    clauses.append(f"PARTITIONED BY ({wanted.partitions})" if wanted.partitions else "")
+    clauses.append(f"LOCATION {string_literal(location)}" if location else "")
+    clauses.append(f"COMMENT {string_literal(wanted.comment)}" if wanted.comment else "")
+    clauses.append(f"TBLPROPERTIES ({wanted.properties})" if wanted.properties else "")
+    return " ".join(clause for clause in clauses if clause)
+
+
+def _replace_delta(
+    context: SqlContext, wanted: TableStatement, present: Entry, args: Any
+) -> DataFrame:
+    """Replace a table in one version, its history kept; the engine itself keeps its columns."""
+    location = context.paths.real(wanted.location) if wanted.location else present.location
+    if location != present.location:
+        raise unsupported("CREATE OR REPLACE TABLE at another LOCATION", "Drop the table first.")
+    reference = context.reference(present)
+    if not wanted.query:
+        context.bare(f"CREATE OR REPLACE TABLE {reference} {_shape(wanted, present.location)}")
+        context.catalog.mark_made(present.name)
+        return context.nothing()
+    if wanted.columns:
+        raise analysis_error(
+            "PARSE_SYNTAX_ERROR", "Schema may not be specified in a CTAS statement."
+        )
+    frame = context.spark.sql(wanted.query, args) if args else context.spark.sql(wanted.query)
+    writer = frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    if wanted.partition_names:
+        writer = writer.partitionBy(*wanted.partition_names)
+    writer.saveAsTable(reference)
+    _settle(context.find(present.name.parts), wanted)
+    return context.nothing()
+
+
+def _settle(entry: Entry, wanted: TableStatement) -> None:
+    """Give a replaced table the comment and properties of its statement, and no others."""
+    properties = read_properties(wanted.properties)
+
+    def change(old: Action) -> Action:
+        return {**old, "configuration": properties, "description": wanted.comment}
+
+    facts = read_facts(entry.folder)
+    if facts.properties != properties or facts.comment != (wanted.comment or ""):
+        change_metadata(entry.folder, change, "CREATE OR REPLACE TABLE AS SELECT")
+
+
+def read_properties(text: str) -> dict[str, str]:
+    """Keys and values of ``'a' = 'b', c.d = 1``."""
+    found: dict[str, str] = {}
+    cursor = Cursor(text)
+    while not cursor.at_end:
+        key = cursor.string() if cursor.peek.kind == "string" else ".".join(cursor.name())
+        if cursor.take("="):
+            sign = "-" if cursor.take("-") else ""
+            found[key] = sign + cursor.next().value
+        elif cursor.peek.text != ",":
+            found[key] = cursor.next().value
+        if not cursor.take(","):
+            break
+    cursor.end()
+    return found
+
+
+def _make_like(
+    context: SqlContext, wanted: TableStatement, name: TableName, present: Entry | None
+) -> DataFrame:
+    command = f"{wanted.clone} CLONE" if wanted.clone else "CREATE TABLE LIKE"
+    source = context.find_delta(wanted.like, command)
+    if wanted.location:
+        raise unsupported(f"{command} with a LOCATION")
+    context.recorder.add("tables_read", str(source.name))
+    if present is not None and present.name == source.name:
+        return context.nothing()
+    if not wanted.clone:
+        if present is not None:
+            _forget(context, present)
+        create_table(context.registry.managed_folder(name), read_facts(source.folder), _CREATE)
+        return context.nothing()
+    reference = context.reference(source)
+    frame = context.bare(f"SELECT * FROM {reference} {wanted.clone_version}")
+    writer = frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    facts = read_facts(source.folder)
+    if facts.partition_columns:
+        writer = writer.partitionBy(*facts.partition_columns)
+    writer.saveAsTable(quoted_name(*name.parts))
+    made = context.find(name.parts)
+    taken = ["description", "configuration"]
+    if not wanted.clone_version:
+        taken.append("schemaString")
+    kept = {key: facts.metadata[key] for key in taken if key in facts.metadata}
+    change_metadata(made.folder, lambda old: {**old, **kept}, "CLONE", {"source": str(source.name)})
+    return context.nothing()
+
+
+def _add_columns(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    tokens = cursor.group() if cursor.sees("(") else cursor.remaining()
+    added = []
+    for part in split_group(cursor.text, tokens):
+        if any(token.upper in {"FIRST", "AFTER"} for token in part[2:]):
+            raise unsupported("ADD COLUMN at a position (FIRST, AFTER)")
+        added.append(_read_field(context, text_of(cursor.text, part)))
+    present = {field["name"].lower() for field in read_facts(entry.folder).schema["fields"]}
+    for field in added:
+        if field["name"].lower() in present:
+            raise analysis_error(
+                "COLUMN_ALREADY_EXISTS", f"The column `{field['name']}` already exists."
+            )
+    change_metadata(
+        entry.folder,
+        lambda old: _with_fields(old, lambda fields: [*fields, *added]),
+        "ADD COLUMNS",
+        {"columns": ", ".join(field["name"] for field in added)},
+    )
+    context.catalog.mark_made(entry.name)
+    return context.nothing()
+
+
+def _read_field(context: SqlContext, text: str) -> Action:
+    """A column definition as a field of the log's schema."""
+    from pyspark.sql.types import StructType
+
+    cursor = Cursor(text)
+    (name,) = cursor.name()
+    begin = cursor.peek.start
+    comment, nullable, end = "", True, len(text)
+    for index, token in enumerate(cursor.tokens):
+        if token.upper in {"COMMENT", "NOT", "DEFAULT", "GENERATED"} and token.start > begin:
+            end = token.start
+            rest = cursor.tokens[index:]
+            if token.upper in {"DEFAULT", "GENERATED"}:
+                raise unsupported(f"ADD COLUMN with {token.upper}")
+            if token.upper == "NOT":
+                raise analysis_error(
+                    "INVALID_PARAMETER_VALUE", "A column that is added cannot be NOT NULL."
+                )
+            comment = rest[1].value if len(rest) > 1 else ""
+            break
+    kind = text[begin:end]
+    empty = context.bare(f"SELECT CAST(NULL AS {kind}) AS v LIMIT 0")
+    made: Any = StructType([empty.schema.fields[0]]).jsonValue()["fields"][0]
+    metadata = {"comment": comment} if comment else {}
+    return {**made, "name": name, "nullable": nullable, "metadata": metadata}
+
+
+def _drop_columns(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    tolerant = cursor.take("IF", "EXISTS")
+    if cursor.sees("("):
+        names = [part[0].value for part in split_group(cursor.text, cursor.group())]
+    else:
+        names = [".".join(cursor.name())]
+    _need_mapping(entry, "DROP COLUMN")
+    columns = [field["name"] for field in read_facts(entry.folder).schema["fields"]]
+    doomed = {name.lower() for name in names}
+    unknown = doomed - {column.lower() for column in columns}
+    if unknown and not tolerant:
+        raise _field_missing(sorted(unknown)[0])
+    kept = [f"`{column}`" for column in columns if column.lower() not in doomed]
+    return _rewrite(context, entry, ", ".join(kept), {})
+
+
+def _rename_column(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    (old,) = cursor.name()
+    cursor.expect("TO")
+    (new,) = cursor.name()
+    cursor.end()
+    _need_mapping(entry, "RENAME COLUMN")
+    columns = [field["name"] for field in read_facts(entry.folder).schema["fields"]]
+    if old.lower() not in {column.lower() for column in columns}:
+        raise _field_missing(old)
+    shown = [f"`{c}` AS `{new}`" if c.lower() == old.lower() else f"`{c}`" for c in columns]
+    return _rewrite(context, entry, ", ".join(shown), {old.lower(): new})
+
+
+def _rewrite(
+    context: SqlContext, entry: Entry, projection: str, renamed: dict[str, str]
+) -> DataFrame:
+    """Write the table anew with other columns; its history stays."""
+    facts = read_facts(entry.folder)
+    reference = context.reference(entry)
+    partitions = [renamed.get(name.lower(), name) for name in facts.partition_columns]
+    writer = context.bare(f"SELECT {projection} FROM {reference}").write.format("delta")
+    writer = writer.mode("overwrite").option("overwriteSchema", "true")
+    if partitions:
+        writer = writer.partitionBy(*partitions)
+    writer.saveAsTable(reference)
+    comments = {
+        renamed.get(field["name"].lower(), field["name"]): field["metadata"]
+        for field in facts.schema["fields"]
+    }
+
+    def restore(old: Action) -> Action:
+        changed = _with_fields(
+            old,
+            lambda fields: [
+                {**f, "metadata": {**comments.get(f["name"], {}), **f["metadata"]}} for f in fields
+            ],
+        )
+        return {**changed, "description": facts.comment, "configuration": facts.properties}
+
+    change_metadata(entry.folder, restore, "CHANGE COLUMN")
+    context.catalog.mark_made(entry.name)
+    return context.nothing()
+
+
+def _need_mapping(entry: Entry, what: str) -> None:
+    mode = read_facts(entry.folder).properties.get("delta.columnMapping.mode", "none")
+    if mode != "name":
+        raise analysis_error(
+            "UNSUPPORTED_FEATURE",
+            f"{what} is not supported for your Delta table: it needs column mapping. Enable it with"
+            " ALTER TABLE ... SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name').",
+        )
+
+
+def _alter_column(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    (name,) = cursor.name()
+    if cursor.take("COMMENT"):
+        text = cursor.string()
+        change: Callable[[Action], Action] = lambda column: _commented(column, text)  # noqa: E731
+    elif cursor.take("DROP", "NOT", "NULL"):
+        change = lambda column: {**column, "nullable": True}  # noqa: E731
+    elif cursor.take("SET", "NOT", "NULL"):
+        nulls = context.bare(
+            f"SELECT 1 FROM {context.reference(entry)} WHERE `{name}` IS NULL LIMIT 1"
+        )
+        if nulls.collect():
+            raise analysis_error(
+                "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", f"Column `{name}` holds NULL values."
+            )
+        change = lambda column: {**column, "nullable": False}  # noqa: E731
+    elif cursor.take("SET", "DEFAULT"):
+        default = cursor.rest()
+        change = lambda column: _with_meta(column, "CURRENT_DEFAULT", default)  # noqa: E731
+    elif cursor.take("DROP", "DEFAULT"):
+        change = lambda column: _with_meta(column, "CURRENT_DEFAULT", "")  # noqa: E731
+    else:
+        raise unsupported(f"ALTER COLUMN ... {cursor.rest()[:60]}")
+    cursor.end()
+    _change_column(entry.folder, name, change)
+    context.catalog.mark_made(entry.name)
+    return context.nothing()
+
+
+def _change_column(folder: Path, name: str, change: Callable[[Action], Action]) -> None:
+    names = [field["name"].lower() for field in read_facts(folder).schema["fields"]]
+    if name.lower() not in names:
+        raise _field_missing(name)
+
+    def alter(fields: list[Action]) -> list[Action]:
+        return [change(each) if each["name"].lower() == name.lower() else each for each in fields]
+
+    change_metadata(folder, lambda old: _with_fields(old, alter), "CHANGE COLUMN", {"column": name})
+
+
+def _with_fields(old: Action, change: Callable[[list[Action]], list[Action]]) -> Action:
+    schema = json.loads(old["schemaString"])
+    schema["fields"] = change(schema["fields"])
+    return {**old, "schemaString": json.dumps(schema)}
+
+
+def _with_meta(column: Action, key: str, value: str) -> Action:
+    kept = {name: each for name, each in column["metadata"].items() if name != key}
+    return {**column, "metadata": {**kept, key: value} if value else kept}
+
+
+def _commented(column: Action, text: str) -> Action:
+    return _with_meta(column, "comment", text)
+
+
+def _field_missing(name: str) -> Exception:
+    return analysis_error("FIELD_NOT_FOUND", f"No such struct field `{name}`.")
+
+
+def _unset_properties(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    cursor.take("IF", "EXISTS")
+    keys = {
+        "".join(token.value for token in part) for part in split_group(cursor.text, cursor.group())
+    }
+    cursor.end()
+
+    def change(old: Action) -> Action:
+        kept = {k: v for k, v in (old.get("configuration") or {}).items() if k not in keys}
+        return {**old, "configuration": kept}
+
+    change_metadata(entry.folder, change, "UNSET TBLPROPERTIES")
+    return context.nothing()
+
+
+def _set_properties(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    added = read_properties(text_of(cursor.text, cursor.group()))
+    cursor.end()
+
+    def change(old: Action) -> Action:
+        return {**old, "configuration": {**(old.get("configuration") or {}), **added}}
+
+    change_metadata(entry.folder, change, "SET TBLPROPERTIES")
+    return context.nothing()
+
+
+def _drop_constraint(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    tolerant = cursor.take("IF", "EXISTS")
+    (name,) = cursor.name()
+    key = f"delta.constraints.{name.lower()}"
+    properties = {k.lower(): k for k in read_facts(entry.folder).properties}
+    if key not in properties and not tolerant:
+        raise analysis_error("FIELD_NOT_FOUND", f"Cannot drop nonexistent constraint {name}.")
+
+    def change(old: Action) -> Action:
+        kept = {k: v for k, v in (old.get("configuration") or {}).items() if k.lower() != key}
+        return {**old, "configuration": kept}
+
+    change_metadata(entry.folder, change, "DROP CONSTRAINT", {"name": name})
+    return context.nothing()
+
+
+def _add_constraint(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    (name,) = cursor.name()
+    if cursor.take("CHECK"):
+        context.bare(
+            f"ALTER TABLE {context.reference(entry)} ADD CONSTRAINT `{name}` CHECK {cursor.rest()}"
+        )
+    # primary and foreign keys are informational: nothing holds anybody to them
+    return context.nothing()
+
+
+def _add_checks(context: SqlContext, entry: Entry, wanted: TableStatement) -> None:
+    for name, condition in wanted.checks:
+        context.bare(
+            f"ALTER TABLE {context.reference(entry)} ADD CONSTRAINT `{name}` CHECK {condition}"
+        )
+
+
+def _change_layout(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    # how the data lies changes no answer
+    return context.nothing()
+
+
+def _let_engine_alter(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    raise unsupported(f"ALTER TABLE ... {cursor.rest()[:60]}")
+
+
+_Alteration = Callable[[SqlContext, Entry, Cursor], "DataFrame"]
+_ALTERATIONS: tuple[tuple[tuple[str, ...], _Alteration], ...] = (
+    (("ADD", "COLUMNS"), _add_columns),
+    (("ADD", "COLUMN"), _add_columns),
+    (("ADD", "CONSTRAINT"), _add_constraint),
+    (("DROP", "COLUMNS"), _drop_columns),
+    (("DROP", "COLUMN"), _drop_columns),
+    (("DROP", "CONSTRAINT"), _drop_constraint),
+    (("RENAME", "COLUMN"), _rename_column),
+    (("ALTER", "COLUMN"), _alter_column),
+    (("CHANGE", "COLUMN"), _alter_column),
+    (("SET", "TBLPROPERTIES"), _set_properties),
+    (("UNSET", "TBLPROPERTIES"), _unset_properties),
+    (("CLUSTER", "BY"), _change_layout),
+)
