@@ -33,7 +33,7 @@ _SIDES = {
     Direction.PULL: frozenset({Side.LOCAL}),
     Direction.BIDIRECTIONAL: frozenset(Side),
 }
-_MODES = {Direction.PUSH: PUSH, Direction.PULL: PULL, Direction.BIDIRECTIONAL: SAFE}
+PAIR_MODES = {Direction.PUSH: PUSH, Direction.PULL: PULL, Direction.BIDIRECTIONAL: SAFE}
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def show_status(root: Path, words: SyncWords) -> None:
         for pair in pairs:
             each = SyncWords(pair.direction, dry_run=True, as_json=words.as_json)
             outcome.results.append(
-                _carry_pair(session, pair, each, _MODES[pair.direction], status=True)
+                _carry_pair(session, pair, each, PAIR_MODES[pair.direction], status=True)
             )
         if words.as_json:
             _write_json(outcome, ok=True)
@@ -196,29 +196,31 @@ def _carry_pair(
         finally:
             view.end()
         if result.report is not None and not words.as_json:
-            _show(view, result, sync, planned=words.dry_run or bool(result.halted), status=status)
+            _show(view, result, planned=words.dry_run or bool(result.halted), status=status)
         if result.error is not None and (len(session.file.pairs) > 1 or status):
             diagnostics.report_error(result.error)
     return result
 
 
-def _show(
-    view: PlanView, result: PairResult, sync: Synchronizer, *, planned: bool, status: bool
-) -> None:
+def _show(view: PlanView, result: PairResult, *, planned: bool, status: bool) -> None:
     report = result.report
     assert report is not None
     if planned:
         for change in report.changes:
             show_change(view, change)
-    names = {hold.slot: hold.name or hold.slot for hold in sync.holds()}
+    show_leftovers(view, report, every=status or result.direction is not Direction.BIDIRECTIONAL)
+    view.summary(report.summary() if not status else _status_line(report))
+
+
+def show_leftovers(view: PlanView, report: SyncReport, *, every: bool) -> None:
+    """Show what was not carried over; with ``every`` also what is on one side only."""
     for hold in report.conflicts:
-        view.conflict(names.get(hold.slot, hold.slot), hold.reason, hold.sidecar)
+        view.conflict(hold.name or hold.slot, hold.reason, hold.sidecar)
     for held in report.held:
-        if held.counts or status or result.direction is not Direction.BIDIRECTIONAL:
+        if held.counts or every:
             view.held(held.slot, held.reason, counts=held.counts)
     for failure in report.failures:
         view.failure(failure.name or failure.path, failure.reason)
-    view.summary(report.summary() if not status else _status_line(report))
 
 
 def show_change(view: PlanView, change: Change) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ALWAYS_OUT = frozenset(
     {".git", ".brickloop", ".databricks", ".venv", "node_modules", "__pycache__"}
 )
+_EDITORS = re.compile(r"~$|^\..+\.sw[a-p]$|___jb_(tmp|old)___$|^\.#|^#.+#$|^\.DS_Store$")
+"""What vim, PyCharm, Emacs and file managers lay beside a file for a while."""
 _SIDECAR = re.compile(r"\.remote-\d{8}T\d{6}Z-[0-9a-f]{8}$")
 
 
@@ -31,6 +33,16 @@ def sidecar_name(name: str, moment: str, sha256: str) -> str:
 def is_sidecar(name: str) -> bool:
     """Whether a name is one that ``sidecar_name`` makes."""
     return _SIDECAR.search(name) is not None
+
+
+def is_always_out(name: str) -> bool:
+    """Whether nothing of this name ever takes part: tools' own folders, versions on their way."""
+    return (
+        name in ALWAYS_OUT
+        or is_staged(name)
+        or is_sidecar(name)
+        or _EDITORS.search(name) is not None
+    )
 
 
 class Selection:
@@ -87,7 +99,7 @@ class Selection:
 
     def _reason(self, path: str, is_folder: bool) -> str:
         name = path.rsplit("/", 1)[-1]
-        if name in ALWAYS_OUT or is_staged(name) or is_sidecar(name):
+        if is_always_out(name):
             return f"'{name}' always is"
         if _verdict(self._excludes, path, is_folder):
             return f"exclude_patterns match '{path}'"
@@ -95,7 +107,7 @@ class Selection:
 
     def _is_out(self, path: str, is_folder: bool) -> bool:
         name = path.rsplit("/", 1)[-1]
-        if name in ALWAYS_OUT or is_staged(name) or is_sidecar(name):
+        if is_always_out(name):
             return True
         if _verdict(self._excludes, path, is_folder):
             return True

@@ -112,6 +112,20 @@ def bidirectional(
     )  # fmt: skip
 
 
+@command(help={**{name: _HELP[name] for name in ("project", "profile")},
+               "json": "print one line of JSON for each event"})  # fmt: skip
+def watch(_context: Any, project: str = "", profile: str = "", json: bool = False) -> None:
+    """Keep pairs in sync until Ctrl-C: what is saved goes up at once, by their direction.
+
+    Example: invoke sync.watch --project my_project
+    """
+    from brickloop.flows.sync_watch import watch as keep_in_sync
+
+    keep_in_sync(
+        find_root(Path.cwd()), project=project or None, profile=profile or None, as_json=json
+    )
+
+
 @command(help={name: _HELP[name] for name in ("project", "profile", "json")})
 def status(_context: Any, project: str = "", profile: str = "", json: bool = False) -> None:
     """Show what a sync would carry, and what is in conflict. Changes nothing.
