@@ -80,6 +80,8 @@ def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
     identity = Identity(f"http://127.0.0.1:{port}", keep_token(root), workspace_id(root))
     services = open_services(layout, identity)
     services.compute.start(warm=not options.cold)
+    if not options.cold:
+        services.sql.warm()
     app = LocalWorkspaceApp(
         services, version=version("brickloop"), pid=os.getpid(), latency_ms=options.latency_ms
     )
@@ -166,7 +168,7 @@ async def _watch_idle(app: LocalWorkspaceApp, server: uvicorn.Server, limit: flo
     while limit > 0:
         await asyncio.sleep(min(1.0, limit / 4))
         idle = time.monotonic() - app.last_request
-        if idle > limit and app.services.runner.active_count() == 0:
+        if idle > limit and app.services.active_count() == 0:
             _LOG.info("no request for %.0f s, stopping", idle)
             server.should_exit = True
             return

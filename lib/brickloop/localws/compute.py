@@ -56,6 +56,10 @@ class Compute:
         assert self._pool is not None
         return endpoint, self._pool
 
+    def is_engine_at(self, endpoint: str) -> bool:
+        """Whether the engine runs, and listens at this address."""
+        return self._engine is not None and self._engine.is_alive_at(endpoint)
+
     def cancel(self, run_id: int) -> None:
         """End a task run's process, if the pool runs it."""
         if self._pool is not None:

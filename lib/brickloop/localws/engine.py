@@ -44,7 +44,7 @@ class Engine:
         self._layout = layout
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._outdated: list[subprocess.Popen[bytes]] = []
+        self._outdated: dict[str, subprocess.Popen[bytes]] = {}
         self._catalogs: frozenset[str] = frozenset()
         self._endpoint = ""
 
@@ -57,7 +57,7 @@ class Engine:
             catalogs = _catalogs(self._layout)
             if not self.is_alive() or not catalogs <= self._catalogs:
                 if self._process is not None:
-                    self._outdated.append(self._process)
+                    self._outdated[self._endpoint] = self._process
                 self._process = None
                 self._spawn(catalogs)
             return self._endpoint
@@ -65,13 +65,19 @@ class Engine:
     def stop(self) -> None:
         """End the engine; what it wrote stays on disk."""
         with self._lock:
-            for process in (self._process, *self._outdated):
+            for process in (self._process, *self._outdated.values()):
                 if process is not None and process.poll() is None:
                     process.kill()
                 if process is not None:
                     process.wait()
             self._process = None
             self._outdated.clear()
+
+    def is_alive_at(self, endpoint: str) -> bool:
+        """Whether an engine of ours, the newest or an outdated one, runs at this address."""
+        with self._lock:
+            process = self._process if endpoint == self._endpoint else self._outdated.get(endpoint)
+            return process is not None and process.poll() is None
 
     def is_alive(self) -> bool:
         """Whether the engine's process runs."""

@@ -13,13 +13,14 @@ from brickloop.localws.disk import Disk
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.run_store import RunStore
 from brickloop.localws.runner import Runner
+from brickloop.localws.sql_service import SqlService
 from brickloop.localws.state import State, now_ms
 from brickloop.localws.streams import DbfsStreams
+from brickloop.localws.warehouses import DEFAULT_ID as WAREHOUSE_ID
 from brickloop.localws.workspace_tree import WorkspaceTree
 
 USER = "local@brickloop.test"
 HOME = f"/Workspace/Users/{USER}"
-WAREHOUSE_ID = "local"
 CLUSTER_ID = "local-cluster"
 # as a workspace does; https://docs.databricks.com/api/workspace/jobs/listruns
 _RUNS_KEPT_MS = 60 * 24 * 3600 * 1000
@@ -67,15 +68,21 @@ class Services:
     runs: RunStore
     runner: Runner
     compute: Compute
+    sql: SqlService
 
     def forget_runs(self, run_ids: Iterable[int]) -> None:
         """Remove what runs left in their folders."""
         for run_id in run_ids:
             self.disk.discard(self.layout.runs / str(run_id))
 
+    def active_count(self) -> int:
+        """How many runs and statements are going on."""
+        return self.runner.active_count() + self.sql.active_count()
+
     def close(self) -> None:
         """Stop what runs, then close the database."""
         self.runner.close()
+        self.sql.close()
         self.compute.stop()
         self.state.close()
 
@@ -96,8 +103,9 @@ def open_services(layout: StoreLayout, identity: Identity) -> Services:
     runner = Runner(
         runs, compute, layout, disk, host=identity.host, token=identity.token, user=USER
     )
+    sql = SqlService(layout, state, compute, user=USER)
     services = Services(
-        identity, layout, state, disk, tree, DbfsStreams(disk), runs, runner, compute
+        identity, layout, state, disk, tree, DbfsStreams(disk), runs, runner, compute, sql
     )
     services.forget_runs(runs.delete_old_runs(now_ms() - _RUNS_KEPT_MS))
     _discard_uploads(layout, disk)

@@ -28,11 +28,10 @@ needed; ``endpoint`` is what ``Engine.start`` gives.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import datetime as dt
 import decimal
 import re
-import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,18 +39,11 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.errors.exceptions.base import PySparkException
-from pyspark.sql import functions as F  # noqa: N812 - the name that everybody knows
+from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.dataframe import DataFrame
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import (
-    DataType,
-    DayTimeIntervalType,
-    StringType,
-    StructType,
-    VariantType,
-    YearMonthIntervalType,
-)
+from pyspark.sql.types import DataType, StructType
 
+from brickloop.localws.arrow_results import ResultShape, WireFormat, has_timestamps
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA
 from brickloop.localws.session import LocalSession, open_session
@@ -60,7 +52,6 @@ from brickloop.localws.sql_tokens import string_literal
 
 _PLACE = re.compile(r"\(line (\d+), pos (\d+)\)")
 _INTEGERS = frozenset({"BIGINT", "INT", "INTEGER", "LONG", "SHORT", "SMALLINT", "TINYINT", "BYTE"})
-_SECOND = 1_000_000
 
 
 class StatementError(Exception):
@@ -131,15 +122,15 @@ class StatementResult:
 
     def __init__(
         self,
-        schema: pa.Schema,
-        types: tuple[str, ...],
+        shape: ResultShape,
         batches: Iterator[pa.RecordBatch],
         *,
         is_command: bool,
         affected_rows: int | None,
     ) -> None:
-        self.schema = schema
-        self.types = types
+        self.shape = shape
+        self.schema = shape.arrow_schema
+        self.types = tuple(type_name(field.dataType) for field in shape.schema.fields)
         self.is_command = is_command
         self.affected_rows = affected_rows
         self._batches = batches
@@ -157,8 +148,8 @@ class SqlSession:
 
     def __init__(self, spark: LocalSession) -> None:
         self._spark = spark
-        self._tag = f"statement-{uuid.uuid4().hex}"
-        self._canceled = threading.Event()
+        self._default_tag = f"statement-{uuid.uuid4().hex}"
+        self._canceled: set[str] = set()
 
     @classmethod
     def open(
@@ -173,7 +164,13 @@ class SqlSession:
     ) -> SqlSession:
         """A fresh session; raises StatementError for a catalog, schema or setting that is wrong."""
         with _told():
-            session = cls(open_session(layout, endpoint, user=user, active=False))
+            spark = open_session(layout, endpoint, user=user, active=False)
+            client: Any = spark.client
+            # an engine that died stays dead for its sessions: no minutes of retries, and none when
+            # this process ends
+            client.set_retry_policies([DefaultPolicy(max_retries=2)])
+            atexit.unregister(client._on_exit)
+            session = cls(spark)
         if catalog or schema:
             parts = [catalog or DEFAULT_CATALOG, schema or DEFAULT_SCHEMA]
             session._do("USE " + ".".join(f"`{part}`" for part in parts))
@@ -181,27 +178,44 @@ class SqlSession:
             session._do(f"SET {key} = {value}")
         return session
 
-    def execute(self, text: str, parameters: Sequence[Parameter] | None = None) -> StatementResult:
-        """Run one statement; returns with its first rows. Raises StatementError."""
-        self._canceled.clear()
-        with self._tagged(), _told(self._canceled, text):
+    def execute(
+        self,
+        text: str,
+        parameters: Sequence[Parameter] | None = None,
+        *,
+        tag: str | None = None,
+        wire: WireFormat | None = None,
+    ) -> StatementResult:
+        """Run one statement; returns with its first rows. Raises StatementError.
+
+        ``tag`` tells it apart for ``cancel`` where rows of several statements are read in turns;
+        ``wire`` says what else comes as text.
+        """
+        tag = tag or self._default_tag
+        self._canceled.discard(tag)
+        with self._tagged(tag), self._told(tag, text):
             answer = self._spark.answer(text, _arguments(parameters))
             batches, kinds = self._rows(answer.frame)
             first = next(batches, None)
-        schema = _arrow_schema(kinds)
+        shape = ResultShape(kinds, wire or WireFormat(), self._zone_for(kinds))
         return StatementResult(
-            schema,
-            tuple(type_name(field.dataType) for field in kinds.fields),
-            self._stream(first, batches, schema, text),
+            shape,
+            self._stream(first, batches, shape, text, tag),
             is_command=answer.is_command,
             affected_rows=answer.affected,
         )
 
-    def cancel(self) -> None:
+    def cancel(self, tag: str | None = None) -> None:
         """Stop the statement under way, from any thread; no effect where there is none."""
-        self._canceled.set()
+        tag = tag or self._default_tag
+        self._canceled.add(tag)
         with contextlib.suppress(Exception):
-            self._spark.client.interrupt_tag(self._tag)
+            self._spark.client.interrupt_tag(tag)
+
+    def time_zone(self) -> str:
+        """The session's time zone."""
+        with _told():
+            return str(self._spark.conf.get("spark.sql.session.timeZone", "UTC"))
 
     def current(self) -> tuple[str, str]:
         """The current catalog and schema."""
@@ -249,6 +263,9 @@ class SqlSession:
             for position, field in enumerate(found.fields)
         ]  # fmt: skip
 
+    def _zone_for(self, kinds: StructType) -> str:
+        return self.time_zone() if has_timestamps(kinds) else "UTC"
+
     def _do(self, text: str) -> None:
         self.execute(text).table()
 
@@ -256,8 +273,6 @@ class SqlSession:
         kinds: StructType = frame.schema
         if not kinds.fields:
             return iter(()), kinds
-        if any(_needs_text(field.dataType) for field in kinds.fields):
-            frame = _as_text(frame, kinds)
         query = frame._plan.to_proto(self._spark.client)
         found = self._spark.client.to_table_as_iterator(query, frame._plan.observations)
         return (b for t in found if isinstance(t, pa.Table) for b in t.to_batches()), kinds
@@ -266,26 +281,41 @@ class SqlSession:
         self,
         first: pa.RecordBatch | None,
         batches: Iterator[pa.RecordBatch],
-        schema: pa.Schema,
+        shape: ResultShape,
         text: str,
+        tag: str,
     ) -> Iterator[pa.RecordBatch]:
         if first is not None:
-            yield _fitted(first, schema)
+            yield shape.batch(first)
         while True:
-            with self._tagged(), _told(self._canceled, text):
+            with self._tagged(tag), self._told(tag, text):
                 following = next(batches, None)
             if following is None:
                 return
-            yield _fitted(following, schema)
+            yield shape.batch(following)
 
     @contextlib.contextmanager
-    def _tagged(self) -> Iterator[None]:
+    def _tagged(self, tag: str) -> Iterator[None]:
         client = self._spark.client
-        client.add_tag(self._tag)
+        client.add_tag(tag)
         try:
             yield
         finally:
-            client.remove_tag(self._tag)
+            client.remove_tag(tag)
+
+    @contextlib.contextmanager
+    def _told(self, tag: str, text: str) -> Iterator[None]:
+        try:
+            with _told(text):
+                yield
+        except StatementError:
+            if tag not in self._canceled:
+                raise
+            raise StatementError(
+                "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008",
+                condition="OPERATION_CANCELED",
+                sqlstate="HY008",
+            ) from None
 
 
 def type_name(kind: DataType) -> str:
@@ -296,19 +326,13 @@ def type_name(kind: DataType) -> str:
 
 
 @contextlib.contextmanager
-def _told(canceled: threading.Event | None = None, text: str = "") -> Iterator[None]:
+def _told(text: str = "") -> Iterator[None]:
     """Raise what fails in here as a StatementError."""
     try:
         yield
     except StatementError:
         raise
     except Exception as error:
-        if canceled is not None and canceled.is_set():
-            raise StatementError(
-                "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008",
-                condition="OPERATION_CANCELED",
-                sqlstate="HY008",
-            ) from None
         raise statement_error(error, text) from error
 
 
@@ -377,44 +401,3 @@ def _whole(kind: str, value: str) -> str:
         return kind
     scale = max(0, -int(parts.exponent))
     return f"DECIMAL({min(38, max(len(parts.digits), scale) or 1)},{scale})"
-
-
-def _needs_text(kind: DataType) -> bool:
-    return isinstance(kind, YearMonthIntervalType | DayTimeIntervalType | VariantType)
-
-
-def _as_text(frame: DataFrame, kinds: StructType) -> DataFrame:
-    """The frame with the columns as text that Arrow's clients do not take as they are."""
-    places = [f"_c{number}" for number in range(len(kinds.fields))]
-    columns = []
-    for place, field in zip(places, kinds.fields, strict=True):
-        column = F.col(place)
-        columns.append(column.cast("string") if _needs_text(field.dataType) else column)
-    return frame.toDF(*places).select(*columns)
-
-
-def _arrow_schema(kinds: StructType) -> pa.Schema:
-    texted = StructType()
-    for field in kinds.fields:
-        kind = StringType() if _needs_text(field.dataType) else field.dataType
-        texted.add(field.name, kind, field.nullable)
-    return to_arrow_schema(texted, timezone="UTC")
-
-
-def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = [
-        column if column.type == field.type else column.cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def interval_text(value: dt.timedelta) -> str:
-    """A day-time interval as Databricks' clients get it: ``1 02:03:04.500000000``."""
-    micros = (value.days * 86_400 + value.seconds) * _SECOND + value.microseconds
-    sign, micros = ("-", -micros) if micros < 0 else ("", micros)
-    seconds, rest = divmod(micros, _SECOND)
-    minutes, second = divmod(seconds, 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    return f"{sign}{days} {hour:02d}:{minute:02d}:{second:02d}.{rest * 1000:09d}"

@@ -36,6 +36,8 @@ CREATE INDEX IF NOT EXISTS runs_by_job ON runs (job_id, created_ms);
 CREATE TABLE IF NOT EXISTS run_tokens (
     scope TEXT NOT NULL, token TEXT NOT NULL, run_id INTEGER NOT NULL,
     PRIMARY KEY (scope, token)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS warehouses (
+    warehouse_id TEXT PRIMARY KEY, state TEXT NOT NULL, settings TEXT NOT NULL);
 """
 _FIRST_ID = 1_000_001
 

@@ -10,7 +10,9 @@ from brickloop.localws.api import (
     identity,
     jobs,
     runs,
+    sql_protocols,
     transfers,
+    warehouses,
     workspace,
 )
 from brickloop.localws.pages import run_page
@@ -26,5 +28,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *runs.ENDPOINTS,
     *catalog.ENDPOINTS,
     *compute.ENDPOINTS,
+    *warehouses.ENDPOINTS,
+    *sql_protocols.ENDPOINTS,
     *run_page.ENDPOINTS,
 )

@@ -1,12 +1,11 @@
-"""Clusters and warehouses: one of each, and both say that they are this machine."""
+"""The one cluster, which says that it is this machine."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
-from brickloop.localws.services import CLUSTER_ID, USER, WAREHOUSE_ID, Services
-from brickloop.localws.wire import Answer, ApiError, Call, Endpoint, invalid
+from brickloop.localws.services import CLUSTER_ID, USER, Services
+from brickloop.localws.wire import Answer, Call, Endpoint, invalid
 
 _NAME = "This machine (local workspace)"
 
@@ -22,19 +21,6 @@ def get_cluster(services: Services, call: Call) -> Answer:
     if asked != CLUSTER_ID:
         raise invalid(f"Cluster {asked} does not exist")
     return _cluster()
-
-
-def list_warehouses(services: Services, call: Call) -> Answer:
-    """The one warehouse."""
-    return {"warehouses": [_warehouse(services)]}
-
-
-def get_warehouse(services: Services, call: Call) -> Answer:
-    """The one warehouse, by its id."""
-    asked = call.tail.lstrip("/")
-    if asked != WAREHOUSE_ID:
-        raise ApiError(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {asked} does not exist.")
-    return _warehouse(services)
 
 
 def _cluster() -> dict[str, Any]:
@@ -53,31 +39,9 @@ def _cluster() -> dict[str, Any]:
     }
 
 
-def _warehouse(services: Services) -> dict[str, Any]:
-    address = urlsplit(services.identity.host)
-    return {
-        "id": WAREHOUSE_ID,
-        "name": _NAME,
-        "state": "RUNNING",
-        "cluster_size": "2X-Small",
-        "warehouse_type": "PRO",
-        "enable_serverless_compute": False,
-        "num_clusters": 1,
-        "creator_name": USER,
-        "odbc_params": {
-            "hostname": address.hostname,
-            "port": address.port,
-            "path": services.identity.http_path,
-            "protocol": "http",
-        },
-    }
-
-
 ENDPOINTS = (
     Endpoint("GET", "/api/2.0/clusters/list", list_clusters),
     Endpoint("GET", "/api/2.1/clusters/list", list_clusters),
     Endpoint("GET", "/api/2.0/clusters/get", get_cluster),
     Endpoint("GET", "/api/2.1/clusters/get", get_cluster),
-    Endpoint("GET", "/api/2.0/sql/warehouses", list_warehouses),
-    Endpoint("GET", "/api/2.0/sql/warehouses/*", get_warehouse),
 )
