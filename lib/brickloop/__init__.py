@@ -9,15 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brickloop.flows.workspace_sync import WorkspaceSync
     from brickloop.runtime.notebook_output import NotebookOutput
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "NotebookOutput": "brickloop.runtime.notebook_output",
+    "WorkspaceSync": "brickloop.flows.workspace_sync",
 }
 
-__all__ = ["NotebookOutput", "__version__"]
+__all__ = ["NotebookOutput", "WorkspaceSync", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

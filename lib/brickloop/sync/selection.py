@@ -46,7 +46,10 @@ def is_always_out(name: str) -> bool:
 
 
 class Selection:
-    """The paths that take part; ``patterns`` None or empty means all."""
+    """The paths that take part; ``patterns`` empty means all.
+
+    What takes part has to match ``narrow`` too, where that is given.
+    """
 
     def __init__(
         self,
@@ -54,13 +57,15 @@ class Selection:
         patterns: Iterable[str] = (),
         excludes: Iterable[str] = (),
         *,
+        narrow: Iterable[str] = (),
         gitignore: bool = True,
     ) -> None:
         self._root = root
-        given = tuple(patterns)
-        self.is_narrow = bool(given)
+        given, narrower = tuple(patterns), tuple(narrow)
+        self.is_narrow = bool(given or narrower)
         """Whether patterns choose; then folders count only for what is chosen in them."""
         self._patterns = _spec(given, "patterns") if given else None
+        self._narrow = _spec(narrower, "pattern") if narrower else None
         self._excludes = _spec(tuple(excludes), "exclude_patterns")
         self._reads_gitignore = gitignore and root is not None
         self.forget_ignores()
@@ -82,7 +87,7 @@ class Selection:
         """Whether a file takes part."""
         if self.leaves_out(path, False):
             return False
-        return self._patterns is None or self._patterns.match_file(path)
+        return all(spec is None or spec.match_file(path) for spec in (self._patterns, self._narrow))
 
     def why(self, path: str, *, is_folder: bool = False) -> str:
         """One phrase that says why a file or folder takes part or not."""
