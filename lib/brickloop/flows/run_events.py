@@ -32,7 +32,7 @@ from brickloop.model.run import (
     TextOutput,
     exit_code_of,
 )
-from brickloop.runtime.notebook_output import redact
+from brickloop.runtime.redaction import redact
 
 EVENTS_VERSION = 1
 _KEPT_SECONDS = 60 * 24 * 3600

@@ -8,7 +8,16 @@ import io
 import zipfile
 from pathlib import Path
 
-_SHIPPED = ("__init__.py", "frames.py", "notebook_output.py", "sinks.py")
+_SHIPPED = (
+    "__init__.py",
+    "figures.py",
+    "frames.py",
+    "notebook_output.py",
+    "plain_text.py",
+    "redaction.py",
+    "sinks.py",
+    "stream.py",
+)
 _PACKAGE_INIT = '''"""The part of brickloop that runs in notebooks."""
 
 from brickloop.runtime.notebook_output import NotebookOutput
@@ -36,7 +45,7 @@ def runtime_wheel(version: str) -> tuple[str, bytes]:
     info = f"brickloop_runtime-{full_version}.dist-info"
     files[f"{info}/METADATA"] = (
         f"Metadata-Version: 2.1\nName: brickloop-runtime\nVersion: {full_version}\n"
-        "Summary: The part of brickloop that runs in notebooks\nRequires-Python: >=3.9\n"
+        "Summary: The part of brickloop that runs in notebooks\nRequires-Python: >=3.10\n"
     ).encode()
     files[f"{info}/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: brickloop\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -13,6 +13,7 @@ import pytest
 import requests
 import responses
 from databricks.sdk import WorkspaceClient
+from tests.fakes.notebook import seal
 
 from brickloop.clients.files import RemoteFiles
 from brickloop.errors import ConnectionFailed, OutputUnavailable, TimedOut
@@ -60,6 +61,10 @@ class Workspace:
         return (200, {}, json.dumps(look))
 
     def _file(self, request: requests.PreparedRequest) -> Any:
+        if "/fs/directories/" in str(request.url):
+            paths = [f"{FOLDER}/{name}" for name in self.chunks]
+            listed = [{"path": path, "is_directory": False} for path in paths]
+            return (200, {}, json.dumps({"contents": listed}))
         name = str(request.url).split("/runs/key/", 1)[1].split("?", 1)[0]
         if name not in self.chunks:
             body = {"error_code": "NOT_FOUND", "message": "no such file"}
@@ -79,9 +84,8 @@ def run(life: str, result: str | None = None, **more: Any) -> dict[str, Any]:
 
 
 def section(number: int, title: str) -> bytes:
-    event = {"v": 1, "seq": number, "t": 1.0, "kind": "section"}
-    event["section"] = {"kind": "text", "title": title, "text": "said", "timestamp": 1.0}
-    return json.dumps(event).encode() + b"\n"
+    event = {"v": 1, "seq": number, "t": 1.0, "kind": "text", "title": title, "text": "said"}
+    return seal(event, number=number)
 
 
 def followed(
