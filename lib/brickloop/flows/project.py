@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from brickloop.errors import NotebookError, UsageError
+from brickloop.flows.edges import Links, Observed, TableUse, in_order, table_use
 from brickloop.model.dependencies import Facts, scan_module, scan_notebook
 from brickloop.model.notebook import (
     SUFFIX_LANGUAGES,
@@ -17,10 +18,11 @@ from brickloop.model.notebook import (
     language_of_source,
     parse_notebook,
 )
+from brickloop.model.references import Kind
 from brickloop.sync.ledger import Ledger
 
 _LEFT_OUT = {"__pycache__", "node_modules", "outputs", ".venv"}
-_FACTS = "scan-2"
+_FACTS = "scan-3"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,11 @@ class ProjectFile:
         """What it is called in the workspace, below the project's folder there."""
         if not self.is_notebook:
             return self.relative
-        return str(PurePosixPath(self.relative).with_suffix(""))
+        return self.relative.rpartition(".")[0]
+
+    def targets(self, kind: Kind) -> list[str]:
+        """What the file's text names by references of a kind."""
+        return self.facts.targets(kind)
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class Project:
     """For each notebook the names of all files that its run depends on, itself left out."""
     upstream: dict[str, tuple[str, ...]]
     """For each notebook the notebooks that must have run before it."""
+    tables: TableUse = field(default_factory=TableUse)
+    links: Links | None = None
 
     @property
     def notebooks(self) -> list[ProjectFile]:
@@ -59,8 +67,12 @@ class Project:
         return [self.files[name] for name in self.upstream]
 
 
-def read_project(folder: Path, ledger: Ledger) -> Project:
+def read_project(
+    folder: Path, ledger: Ledger, observed: Mapping[str, Observed] | None = None
+) -> Project:
     """The project in a folder; what was worked out from a content before comes from the ledger.
+
+    ``observed`` adds what runs were seen to do and what a dodo.py declares, by notebook.
 
     Raises UsageError where there is no notebook or notebooks depend on each other in a circle, and
     NotebookError for a file that is no valid notebook or two files of one name.
@@ -85,12 +97,13 @@ def read_project(folder: Path, ledger: Ledger) -> Project:
             hint=f"a notebook's first line is '# Databricks notebook source'"
             f" ({', '.join(SUFFIX_LANGUAGES)}), or it is an .ipynb",
         )
-    direct = {name: _direct(files[name], files) for name in files}
+    links = Links(files, observed)
     # a %run target is part of another notebook, not a notebook of its own
-    included = {target for name in notebooks for target in _included(files[name], files)}
+    included = links.included()
     tops = [name for name in notebooks if name not in included]
-    reaches = {name: tuple(sorted(_closure(name, direct) - {name})) for name in tops}
-    return Project(files, reaches, _order(tops, reaches, files, folder))
+    reaches = {name: links.reached_by(name) for name in tops}
+    use = table_use(tops, reaches, files, observed or {})
+    return Project(files, reaches, in_order(use.edges, str(folder)), use, links)
 
 
 def _read_files(folder: Path, ledger: Ledger) -> Iterable[ProjectFile]:
@@ -107,8 +120,8 @@ def _read_files(folder: Path, ledger: Ledger) -> Iterable[ProjectFile]:
             data = Path(entry.path).read_bytes()
             sha256 = hashlib.sha256(data).hexdigest()
             fresh[entry.path] = (stat.st_mtime_ns, stat.st_size, sha256)
-        relative = os.path.relpath(entry.path, folder).replace(os.sep, "/")
-        suffix = PurePosixPath(entry.name).suffix.lower()
+        relative = entry.path[len(str(folder)) + 1 :].replace(os.sep, "/")
+        suffix = _suffix(entry.name)
         fact = facts.get(sha256 + suffix)
         if fact is None:
             if data is None:
@@ -128,6 +141,23 @@ def _read_files(folder: Path, ledger: Ledger) -> Iterable[ProjectFile]:
     if fresh:
         ledger.record_file_hashes(fresh)
     return found
+
+
+def _suffix(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    return f"{dot}{ending}".lower() if stem else ""
+
+
+def folder_listing(folder: Path) -> tuple[str, int]:
+    """A digest of all files' names, sizes and times, and the newest of the times in ns."""
+    digest = hashlib.sha256()
+    newest = 0
+    for entry in _walk(str(folder)):
+        stat = entry.stat()
+        newest = max(newest, stat.st_mtime_ns)
+        line = f"{entry.path}\0{stat.st_mtime_ns}\0{stat.st_size}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest(), newest
 
 
 def _walk(folder: str) -> Iterable[os.DirEntry[str]]:
@@ -159,104 +189,3 @@ def _work_out(data: bytes, suffix: str, where: str) -> dict[str, Any]:
     if suffix == ".py":
         facts = scan_module(data.decode("utf-8", "replace"))
     return {"notebook": False, "facts": facts.to_json()}
-
-
-def _direct(file: ProjectFile, files: dict[str, ProjectFile]) -> set[str]:
-    """The files that one names itself: included and called notebooks, modules, data files."""
-    folder = PurePosixPath(file.relative).parent
-    found = set(_included(file, files))
-    for target in file.facts.calls:
-        name = _beside(folder, target)
-        if name in files and files[name].is_notebook:
-            found.add(name)
-    for module in file.facts.imports:
-        for name in _module_files(module, folder):
-            if name in files and not files[name].is_notebook:
-                found.add(name)
-    for text in file.facts.paths:
-        for base in (folder, PurePosixPath()):
-            name = _beside(base, text)
-            if name in files and not files[name].is_notebook:
-                found.add(name)
-    return found
-
-
-def _module_files(module: str, folder: PurePosixPath) -> Iterable[str]:
-    """Where a module may be: beside the importer, then at the root; its packages with it."""
-    inner = module.lstrip(".")
-    level = len(module) - len(inner)
-    bases = [folder, PurePosixPath()]
-    if level:
-        # one dot is the folder itself, each further one a step up; the root is as far as it goes
-        bases = [[folder, *folder.parents][min(level - 1, len(folder.parents))]]
-    parts = inner.split(".") if inner else []
-    for base in bases:
-        for depth in range(len(parts) + 1):
-            yield str(base.joinpath(*parts[:depth], "__init__.py"))
-        if parts:
-            yield str(base.joinpath(*parts).with_suffix(".py"))
-
-
-def _included(file: ProjectFile, files: dict[str, ProjectFile]) -> list[str]:
-    folder = PurePosixPath(file.relative).parent
-    names = [_beside(folder, target) for target in file.facts.runs]
-    return [name for name in names if name in files and files[name].is_notebook]
-
-
-def _beside(folder: PurePosixPath, target: str) -> str:
-    return os.path.normpath(str(folder / target)).replace(os.sep, "/")
-
-
-def _closure(start: str, direct: dict[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += direct[name]
-    return found
-
-
-def _order(
-    tops: list[str],
-    reaches: dict[str, tuple[str, ...]],
-    files: dict[str, ProjectFile],
-    folder: Path,
-) -> dict[str, tuple[str, ...]]:
-    """Who writes a table comes before who reads it; in that order, with each one's upstream."""
-
-    def all_of(name: str, kind: str) -> set[str]:
-        members = (name, *reaches[name])
-        return {table for member in members for table in getattr(files[member].facts, kind)}
-
-    writers: dict[str, set[str]] = {}
-    for name in tops:
-        for table in all_of(name, "writes"):
-            writers.setdefault(table, set()).add(name)
-    upstream = {
-        name: sorted(
-            {writer for table in all_of(name, "reads") for writer in writers.get(table, set())}
-            - {name}
-        )
-        for name in tops
-    }
-    ordered: dict[str, tuple[str, ...]] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in ordered:
-            return
-        if name in path:
-            loop = " -> ".join([*path[path.index(name) :], name])
-            raise UsageError(
-                f"notebooks depend on each other in a circle: {loop}",
-                where=str(folder),
-                hint="let one of them write another table, or join the two notebooks",
-            )
-        for before in upstream[name]:
-            visit(before, (*path, name))
-        ordered[name] = tuple(upstream[name])
-
-    for name in tops:
-        visit(name, ())
-    return ordered

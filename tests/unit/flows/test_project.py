@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brickloop.flows.project import read_project
-from brickloop.graph.fingerprint import fingerprints
+from brickloop.graph.fingerprint import Fingerprints
 from brickloop.sync.ledger import Ledger
 
 HEADER = "# Databricks notebook source\n"
@@ -46,7 +46,9 @@ def ledger(tmp_path):
 
 
 def prints(folder, ledger, parameters=None, compute="serverless", wheel="w"):
-    return fingerprints(read_project(folder, ledger), parameters or {}, compute, wheel)
+    project = read_project(folder, ledger)
+    found = Fingerprints(project, parameters or {}, compute, wheel)
+    return {name: found.of(name) for name in project.upstream}
 
 
 def test_files_modules_included_notebooks_and_tables_are_found(folder, ledger):

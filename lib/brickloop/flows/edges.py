@@ -1,0 +1,242 @@
+"""How the files of a project hang together: who needs what, who comes before whom, and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from brickloop.errors import UsageError
+from brickloop.model.references import Kind, Place
+
+if TYPE_CHECKING:
+    from brickloop.flows.project import ProjectFile
+
+_NO_PLACE = Place(0, 0)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One reason why something comes before something else."""
+
+    source: str
+    """What is needed: a file, or the notebook that makes a table."""
+    target: str
+    """Who needs it."""
+    kind: Kind
+    what: str
+    """The table, or what was written: the module, the path, the notebook's name."""
+    place: Place
+    """Where in the target's file; line 0 where a run or a dodo.py said so."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a run was seen to do, or what a dodo.py declares."""
+
+    reads: tuple[str, ...] = ()
+    """Tables, as ``schema.table`` or ``catalog.schema.table`` in small letters."""
+    writes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """Names of files of the project."""
+
+
+class Links:
+    """The edges between the files of a project."""
+
+    def __init__(
+        self, files: Mapping[str, ProjectFile], observed: Mapping[str, Observed] | None = None
+    ) -> None:
+        self._files = files
+        self._observed = observed or {}
+        self._direct = {name: self._needs(file) for name, file in files.items()}
+
+    def included(self) -> set[str]:
+        """Notebooks that are a part of another one, by ``%run``."""
+        return {
+            name
+            for file in self._files.values()
+            for name in _included(file, self._files)
+            if file.is_notebook and name != file.name
+        }
+
+    def reached_by(self, start: str) -> tuple[str, ...]:
+        """The files that a notebook's run depends on, itself left out; in order of name."""
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self._direct[name]
+        found.discard(start)
+        return tuple(sorted(found))
+
+    def file_edges(self, name: str) -> list[Edge]:
+        """The edges from the files that one file names itself, each with its place."""
+        file = self._files[name]
+        found = list(_file_edges(file, self._files))
+        seen = {edge.source for edge in found}
+        for other in self._observed.get(name, Observed()).files:
+            if other in self._files and other not in seen and other != name:
+                found.append(Edge(other, name, Kind.PATH, other, _NO_PLACE))
+        return found
+
+    def _needs(self, file: ProjectFile) -> list[str]:
+        return list(dict.fromkeys(edge.source for edge in self.file_edges(file.name)))
+
+
+@dataclass(frozen=True)
+class TableUse:
+    """Who reads and who writes which table, notebook by notebook."""
+
+    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each notebook the tables that it reads, with all that it includes and imports."""
+    writers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def edges_of(self, name: str) -> Mapping[str, tuple[str, ...]]:
+        """Who makes what one notebook reads: the maker, and the tables in question."""
+        return self.edges.get(name, {})
+
+    @cached_property
+    def edges(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """For each notebook who makes what it reads: the maker, and the tables in question.
+
+        Two notebooks that both read and write a table say nothing about their order.
+        """
+        makers: dict[str, list[tuple[str, str]]] = {}
+        for name, tables in self.writers.items():
+            for table in tables:
+                makers.setdefault(short_name(table), []).append((name, table))
+        reads, written = _short_names(self.readers), _short_names(self.writers)
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
+        for name, tables in self.readers.items():
+            before: dict[str, list[str]] = {}
+            for table in tables:
+                short = short_name(table)
+                for maker, made in makers.get(short, ()):
+                    if maker == name or not _same_table(made, table):
+                        continue
+                    mutual = short in written.get(name, ()) and short in reads.get(maker, ())
+                    if not mutual:
+                        before.setdefault(maker, []).append(table)
+            found[name] = {maker: tuple(before[maker]) for maker in sorted(before)}
+        return found
+
+
+def table_use(
+    tops: Iterable[str],
+    reaches: Mapping[str, tuple[str, ...]],
+    files: Mapping[str, ProjectFile],
+    observed: Mapping[str, Observed],
+) -> TableUse:
+    """The tables that each notebook reads and writes, by its text and by what its runs did."""
+
+    def all_of(name: str, kind: Kind) -> tuple[str, ...]:
+        found = {
+            table for member in (name, *reaches[name]) for table in files[member].targets(kind)
+        }
+        seen = observed.get(name)
+        if seen is not None:
+            found.update(seen.reads if kind is Kind.READ else seen.writes)
+        return tuple(sorted(found))
+
+    names = list(tops)
+    return TableUse(
+        {name: all_of(name, Kind.READ) for name in names},
+        {name: all_of(name, Kind.WRITE) for name in names},
+    )
+
+
+def in_order(upstream: Mapping[str, Iterable[str]], where: str) -> dict[str, tuple[str, ...]]:
+    """The notebooks with their upstream, each after those it depends on.
+
+    Raises UsageError that draws the loop where they depend on each other in a circle.
+    """
+    ordered: dict[str, tuple[str, ...]] = {}
+    for start in upstream:
+        # by hand: a chain may be longer than Python's stack
+        path: list[str] = []
+        waiting: list[tuple[str, bool]] = [(start, False)]
+        while waiting:
+            name, done = waiting.pop()
+            if done:
+                path.pop()
+                ordered[name] = tuple(upstream[name])
+                continue
+            if name in ordered:
+                continue
+            if name in path:
+                raise UsageError(
+                    "notebooks depend on each other in a circle: "
+                    + " -> ".join([*path[path.index(name) :], name]),
+                    where=where,
+                    hint="let one of them write another table, or join the two notebooks",
+                )
+            path.append(name)
+            waiting.append((name, True))
+            waiting += [(before, False) for before in reversed(tuple(upstream[name]))]
+    return ordered
+
+
+def _file_edges(file: ProjectFile, files: Mapping[str, ProjectFile]) -> Iterator[Edge]:
+    folder = PurePosixPath(file.relative).parent
+    for kind, target, cell, line in file.facts.rows:
+        if kind == "run" or kind == "call":
+            candidates = [_beside(folder, target)]
+            notebook = True
+        elif kind == "import":
+            candidates = list(_module_files(target, folder))
+            notebook = False
+        elif kind == "path":
+            candidates = [_beside(folder, target), _beside(PurePosixPath(), target)]
+            notebook = False
+        else:
+            continue
+        for name in candidates:
+            other = files.get(name)
+            if other is not None and other.is_notebook == notebook and name != file.name:
+                yield Edge(name, file.name, Kind(kind), target, Place(cell, line))
+
+
+def _included(file: ProjectFile, files: Mapping[str, ProjectFile]) -> list[str]:
+    folder = PurePosixPath(file.relative).parent
+    names = [_beside(folder, target) for target in file.targets(Kind.RUN)]
+    return [name for name in names if name in files and files[name].is_notebook]
+
+
+def _module_files(module: str, folder: PurePosixPath) -> Iterable[str]:
+    """Where a module may be: beside the importer, then at the root; its packages with it."""
+    inner = module.lstrip(".")
+    level = len(module) - len(inner)
+    bases = [folder, PurePosixPath()]
+    if level:
+        # one dot is the folder itself, each further one a step up; the root is as far as it goes
+        bases = [[folder, *folder.parents][min(level - 1, len(folder.parents))]]
+    parts = inner.split(".") if inner else []
+    for base in bases:
+        for depth in range(len(parts) + 1):
+            yield str(base.joinpath(*parts[:depth], "__init__.py"))
+        if parts:
+            yield str(base.joinpath(*parts).with_suffix(".py"))
+
+
+def _beside(folder: PurePosixPath, target: str) -> str:
+    return os.path.normpath(f"{folder}/{target}").replace(os.sep, "/")
+
+
+def _short_names(tables: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
+    return {name: {short_name(table) for table in found} for name, found in tables.items()}
+
+
+def short_name(table: str) -> str:
+    """A table's name without its catalog."""
+    return ".".join(table.split(".")[-2:])
+
+
+def _same_table(one: str, other: str) -> bool:
+    """Whether two names can be one table: a catalog that is not named may be any."""
+    return one == other or one.count(".") != other.count(".")
