@@ -45,9 +45,9 @@ def main() -> int:
     """Run doit on everything; its exit code."""
     from doit.doit_cmd import DoitMain
 
-    from brickloop.graph import tasks
+    from brickloop.graph import notebook_graph
 
-    vars(tasks)["Deployment"] = OfflineDeployment
+    vars(notebook_graph)["Deployment"] = OfflineDeployment
     return int(DoitMain().run([]))
 
 

@@ -46,10 +46,15 @@ class Deployment:
         if not folder:
             return {}
         return {
-            path.removeprefix(f"{folder}/"): found.sha256
-            for path, found in self._ledger.remote_objects(self._key).items()
+            path.removeprefix(f"{folder}/"): sha256
+            for path, sha256 in self._ledger.remote_hashes(self._key).items()
             if path.startswith(f"{folder}/")
         }
+
+    @property
+    def output_suffixes(self) -> tuple[str, ...]:
+        """What the names of a notebook's output files end in."""
+        return _SUFFIXES
 
     def output_files(self, notebook: str) -> list[Path]:
         """The local files that a notebook's output is saved in."""

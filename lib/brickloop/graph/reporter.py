@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from brickloop.graph import outcome
+from brickloop.graph import session
 
 
 class BrickloopReporter:
@@ -36,7 +36,7 @@ class BrickloopReporter:
     def add_failure(self, task: Any, fail: Any) -> None:
         """Called after a task failed; a failure of ours has been shown where it happened."""
         self._failed.append(task.name)
-        if not outcome.was_shown(task.name):
+        if not session.was_shown(task.name):
             for line in fail.get_msg().strip().splitlines():
                 self._out.write(f"{task.name}: {line}\n")
 
@@ -63,9 +63,12 @@ class BrickloopReporter:
     def complete_run(self) -> None:
         """Called last: the one line that sums up, and the exit code that doit does not know."""
         if not self._executed and not self._failed:
-            count = len(self._up_to_date)
+            count = len(self._up_to_date) + session.up_to_date()
             noun = "notebook is" if count == 1 else "notebooks are"
             self._out.write(f"nothing to do: {count} {noun} up to date\n")
-        code = outcome.exit_code()
-        if code not in {0, 1}:
+        if not self._failed:
+            session.all_done()
+        code = session.exit_code()
+        if code:
+            # doit says 2 where something could not be run because what it needs failed
             raise SystemExit(code)

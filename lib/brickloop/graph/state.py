@@ -38,27 +38,28 @@ class LedgerBackend:
         path, _, target = name.partition(_SEPARATOR)
         self._target = target
         self._ledger = open_ledger(Path(path))
-        self._tasks = self._ledger.task_state(target)
+        self._tasks: dict[str, dict[str, Any]] = {}
+        """The tasks that were asked for; a large project has many that are not."""
         self._changed: set[str] = set()
 
     def get(self, task_id: str, dependency: str) -> Any:
         """What is remembered under a key, None where nothing is."""
-        return self._tasks.get(task_id, {}).get(dependency)
+        return self._task(task_id).get(dependency)
 
     def set(self, task_id: str, dependency: str, value: Any) -> None:
         """Remember a value; doit's last key of a task makes the whole task durable."""
-        self._tasks.setdefault(task_id, {})[dependency] = value
+        self._task(task_id)[dependency] = value
         self._changed.add(task_id)
         if dependency == _LAST_KEY:
             self._flush(task_id)
 
     def in_(self, task_id: str) -> bool:
         """Whether anything is remembered of a task."""
-        return task_id in self._tasks
+        return bool(self._task(task_id))
 
     def remove(self, task_id: str) -> None:
         """Forget a task."""
-        self._tasks.pop(task_id, None)
+        self._tasks[task_id] = {}
         self._changed.discard(task_id)
         self._ledger.forget_task_state(self._target, task_id)
 
@@ -73,6 +74,11 @@ class LedgerBackend:
         for task_id in list(self._changed):
             self._flush(task_id)
         self._ledger.close()
+
+    def _task(self, task_id: str) -> dict[str, Any]:
+        if task_id not in self._tasks:
+            self._tasks[task_id] = self._ledger.task_state(self._target, task_id)
+        return self._tasks[task_id]
 
     def _flush(self, task_id: str) -> None:
         self._ledger.record_task_state(self._target, task_id, self._tasks[task_id])

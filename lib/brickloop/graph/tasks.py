@@ -1,31 +1,29 @@
 """The tasks that doit sees: upload, run and fetch for each notebook of a folder.
 
 Whether a task is up to date is decided here, from contents and the ledger alone: no network, no
-engine, and none of the heavy libraries.
+engine, and none of the heavy libraries. A plain `doit` is given only the tasks that may have
+something to do; where nothing can have changed, not even that is worked out.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import brickloop
-from brickloop.config.profile import resolve_target
 from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
-from brickloop.errors import BrickloopError, UsageError
-from brickloop.flows.deploy import Deployment
-from brickloop.flows.project import Project, ProjectFile, read_project
+from brickloop.errors import BrickloopError
+from brickloop.flows.project import ProjectFile
 from brickloop.flows.target import ledger_key
-from brickloop.graph import outcome
-from brickloop.graph.fingerprint import fingerprints
-from brickloop.graph.state import open_ledger, state_name
-from brickloop.runtime.wheel import runtime_wheel
+from brickloop.graph import session
+from brickloop.graph.decision import Step
+from brickloop.graph.memory import task_name
+from brickloop.graph.notebook_graph import GraphRequest, NotebookGraph
+from brickloop.graph.state import state_name
 
 _INTERRUPTED = 130
 
@@ -34,7 +32,7 @@ def doit_config() -> dict[str, Any]:
     """doit's settings for brickloop's tasks; a wrong setting ends the process with exit code 2."""
     with _for_people():
         settings = _settings()
-        name = state_name(_ledger_path(settings), ledger_key(settings))
+        name = state_name(settings.state_folder / "ledger.db", ledger_key(settings))
     return {
         "backend": "brickloop",
         "reporter": "brickloop",
@@ -44,87 +42,186 @@ def doit_config() -> dict[str, Any]:
 
 
 def notebook_tasks(
-    folder: str | Path, *, parameters: Mapping[str, Mapping[str, Any]] | None = None
+    folder: str | Path,
+    *,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    depends: Mapping[str, Mapping[str, Any]] | None = None,
+    tags: Mapping[str, Iterable[str]] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The tasks of the notebooks in a folder, for a ``task_...`` function of a dodo.py.
 
-    ``parameters`` gives a notebook's parameters by its name. What is wrong with the folder is said
-    on stderr and ends the process with the error's exit code, before anything is done.
+    ``parameters`` gives a notebook's parameters by its name. ``depends`` declares what cannot be
+    read from a notebook: ``{"02_clean": {"reads": ["sales.raw"], "files": ["data/x.csv"]}}``, with
+    ``writes`` too. ``tags`` gives notebooks words to choose them by. What is wrong with the folder
+    is said on stderr and ends the process with the error's exit code, before anything is done.
     """
     with _for_people():
         settings = _settings()
-        ledger = open_ledger(_ledger_path(settings))
-        project = read_project(settings.root / folder, ledger)
-        given = _texts(parameters or {}, project)
-        wheel, _ = runtime_wheel(brickloop.__version__)
-        prints = fingerprints(project, given, settings.required("compute"), wheel)
-        target = resolve_target(settings)
-        key = ledger_key(settings, target=target)
-        deployment = Deployment(settings, target, key, ledger, Path(folder).name)
-    # doit takes the first kind first: so each notebook is shown before the next one is run
-    for notebook in project.notebooks:
-        yield _fetch_task(notebook, deployment, prints[notebook.name])
-    for notebook in project.notebooks:
-        yield _run_task(project, notebook, deployment, prints[notebook.name], given)
-    yield from _upload_tasks(project, deployment)
+        request = GraphRequest(settings.root / folder, parameters or {}, depends or {}, tags or {})
+        graph = NotebookGraph(settings, request)
+        if session.collects(graph):
+            return
+        choice = session.choice()
+        everything = choice is None and session.wants_everything(_dodo_names())
+        if everything:
+            done = graph.all_done()
+            if done is not None:
+                session.note_up_to_date(done)
+                return
+            stamp = graph.stamp()
+        maker = TaskMaker(graph)
+        if choice is not None:
+            tasks = list(maker.chosen_tasks(choice))
+        else:
+            tasks = list(maker.stale_tasks() if everything else maker.all_tasks())
+    if everything:
+        session.remember_when_done(lambda: graph.record_all_done(stamp))
+    yield from tasks
 
 
-def _upload_tasks(project: Project, deployment: Deployment) -> Iterator[dict[str, Any]]:
-    needed = {notebook.name for notebook in project.notebooks}
-    needed |= {name for notebook in project.notebooks for name in project.reaches[notebook.name]}
-    uploaded = deployment.uploaded()
-    for name in sorted(needed):
-        file = project.files[name]
-        yield _task(
+class TaskMaker:
+    """Makes doit's tasks out of a graph."""
+
+    def __init__(self, graph: NotebookGraph) -> None:
+        self._graph = graph
+        self._project = graph.project
+        self._made: set[str] | None = None
+        """The tasks that are made, None for all: a dependency on another one is left out."""
+        self._choice = session.Choice()
+
+    def all_tasks(self) -> Iterator[dict[str, Any]]:
+        """Every task, done or not."""
+        notebooks = self._project.notebooks
+        # doit takes the first kind first: so each notebook is shown before the next one is run
+        yield from (self._fetch(notebook) for notebook in notebooks)
+        yield from (self._run(notebook) for notebook in notebooks)
+        yield from (self._upload(name) for name in self._needed(self._project.reaches))
+
+    def stale_tasks(self) -> Iterator[dict[str, Any]]:
+        """The tasks that may have something to do; what is left out is up to date."""
+        decisions = self._graph.decisions(explain=False)
+        running = {Step.RUN, Step.PERHAPS}
+        runs = [name for name, found in decisions.items() if found.step in running]
+        fetches = [
+            name for name, found in decisions.items() if found.step in {*running, Step.FETCH}
+        ]
+        uploads = sorted({name for found in decisions.values() for name in found.uploads})
+        session.note_up_to_date(len(decisions) - len(fetches))
+        self._made = {
+            *(f"run:{task_name(name)}" for name in runs),
+            *(f"upload:{task_name(name)}" for name in uploads),
+        }
+        files = self._project.files
+        yield from (self._fetch(files[name]) for name in fetches)
+        yield from (self._run(files[name]) for name in runs)
+        yield from (self._upload(name) for name in uploads)
+
+    def chosen_tasks(self, choice: session.Choice) -> Iterator[dict[str, Any]]:
+        """The tasks of the notebooks that are chosen, and of what is sent for them.
+
+        What they depend on is not worked on; that it should be is said.
+        """
+        graph, project = self._graph, self._project
+        names = graph.select(choice.select, choice.exclude)
+        self._choice = choice
+        self._leave_the_others(set(names))
+        uploads = self._needed(names)
+        self._made = {
+            *(f"run:{task_name(name)}" for name in names),
+            *(f"upload:{task_name(name)}" for name in uploads),
+        }
+        yield from (self._fetch(project.files[name]) for name in names)
+        yield from (self._run(project.files[name]) for name in names)
+        yield from (self._upload(name) for name in uploads)
+
+    def _leave_the_others(self, chosen: set[str]) -> None:
+        decisions = self._graph.decisions(explain=False)
+        left: dict[str, str] = {}
+        for name in chosen:
+            for before in self._project.upstream[name]:
+                stale = decisions[before].step in {Step.RUN, Step.PERHAPS}
+                if before not in chosen and stale:
+                    left[before] = self._graph.memory.done("run", before) or "never"
+                    diagnostics.warn(
+                        f"{name} reads what {before} makes, which is not up to date and not chosen",
+                        f"it sees what is there; +{name} chooses both",
+                    )
+        self._graph.prints.leave(left)
+
+    def _needed(self, notebooks: Iterable[str]) -> list[str]:
+        """What is sent for notebooks: they themselves and all that they reach."""
+        found = set(notebooks)
+        return sorted(found.union(*(self._project.reaches[name] for name in found)))
+
+    def _upload(self, name: str) -> dict[str, Any]:
+        file = self._project.files[name]
+        return _task(
             "upload",
             name,
-            partial(deployment.upload, file.path, name),
-            uptodate=uploaded.get(name) == file.sha256,
+            partial(self._graph.deployment.upload, file.path, name),
+            uptodate=self._graph.memory.uploaded(name) == file.sha256,
             doc=f"send {file.relative} to the workspace",
         )
 
+    def _run(self, notebook: ProjectFile) -> dict[str, Any]:
+        name = notebook.name
+        return _task(
+            "run",
+            name,
+            partial(self._work, notebook),
+            uptodate=self._is_current(name),
+            task_dep=self._only_made(
+                [
+                    *(f"upload:{task_name(one)}" for one in (name, *self._project.reaches[name])),
+                    *(f"run:{task_name(before)}" for before in self._project.upstream[name]),
+                ]
+            ),
+            doc=f"run {notebook.relative} as a job",
+        )
 
-def _run_task(
-    project: Project,
-    notebook: ProjectFile,
-    deployment: Deployment,
-    fingerprint: str,
-    parameters: Mapping[str, Mapping[str, str]],
-) -> dict[str, Any]:
-    name = notebook.name
-    return _task(
-        "run",
-        name,
-        lambda: deployment.run(name, fingerprint, parameters.get(name, {})),
-        uptodate=_saved("fingerprint", fingerprint),
-        task_dep=[
-            *(f"upload:{_task_name(reached)}" for reached in (name, *project.reaches[name])),
-            *(f"run:{_task_name(before)}" for before in project.upstream[name]),
-        ],
-        doc=f"run {notebook.relative} as a job",
-    )
+    def _work(self, notebook: ProjectFile) -> dict[str, Any]:
+        graph, name = self._graph, notebook.name
+        fingerprint, inputs = graph.prints.of(name), graph.prints.inputs(name)
+        parameters = dict(graph.parameters.get(name, {}))
+        if self._choice.full_refresh:
+            parameters["full_refresh"] = "true"
+        values = graph.deployment.run(name, fingerprint, parameters)
+        graph.memory.record_inputs(name, inputs, notebook.facts.cells)
+        graph.prints.forget(name)
+        return values
 
+    def _fetch(self, notebook: ProjectFile) -> dict[str, Any]:
+        graph, name = self._graph, notebook.name
+        return _task(
+            "fetch",
+            name,
+            lambda: graph.deployment.fetch(name, graph.prints.of(name)),
+            uptodate=self._is_current(name),
+            task_dep=self._only_made([f"run:{task_name(name)}"]),
+            targets=[str(path) for path in graph.deployment.output_files(name)],
+            clean=True,
+            doc=f"fetch, show and save the output of {notebook.relative}",
+        )
 
-def _fetch_task(notebook: ProjectFile, deployment: Deployment, fingerprint: str) -> dict[str, Any]:
-    return _task(
-        "fetch",
-        notebook.name,
-        lambda: deployment.fetch(notebook.name, fingerprint),
-        uptodate=_saved("fingerprint", fingerprint),
-        task_dep=[f"run:{_task_name(notebook.name)}"],
-        targets=[str(path) for path in deployment.output_files(notebook.name)],
-        clean=True,
-        doc=f"fetch, show and save the output of {notebook.relative}",
-    )
+    def _is_current(self, name: str) -> Callable[[Any, dict[str, Any]], bool]:
+        def check(task: Any, values: dict[str, Any]) -> bool:
+            # only now: what runs before this one may have left the same data as the last time
+            now = self._graph.prints.of(name)
+            return bool(values.get("fingerprint") == now and not self._choice.force)
+
+        return check
+
+    def _only_made(self, names: list[str]) -> list[str]:
+        return names if self._made is None else [name for name in names if name in self._made]
 
 
 def _task(
     basename: str, name: str, work: Callable[[], dict[str, Any]], *, uptodate: Any, **more: Any
 ) -> dict[str, Any]:
-    label = f"{basename}:{_task_name(name)}"
+    label = f"{basename}:{task_name(name)}"
     return {
         "basename": basename,
-        "name": _task_name(name),
+        "name": task_name(name),
         "actions": [(_guarded, [label, work])],
         "uptodate": [uptodate],
         "io": {"capture": False},
@@ -141,54 +238,23 @@ def _guarded(label: str, work: Callable[[], dict[str, Any]]) -> Any:
         return work()
     except BrickloopError as error:
         diagnostics.report_error(error)
-        outcome.record(label, error.exit_code)
+        session.record_failure(label, error.exit_code)
         return TaskFailed(str(error), report=False)
     except KeyboardInterrupt:
         diagnostics.note(f"{label}: interrupted")
         raise SystemExit(_INTERRUPTED) from None
 
 
-def _saved(key: str, value: str) -> Callable[[Any, dict[str, Any]], bool]:
-    def check(task: Any, values: dict[str, Any]) -> bool:
-        return values.get(key) == value
-
-    return check
-
-
-def _task_name(name: str) -> str:
-    # doit keeps the equals sign for parameters
-    return name.replace("%", "%25").replace("=", "%3D")
+def _dodo_names() -> Mapping[str, Any]:
+    """What the dodo.py defines that asks for tasks."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "") == __name__:
+        frame = frame.f_back
+    return frame.f_globals
 
 
 def _settings() -> Settings:
     return load_settings(find_root(Path.cwd()))
-
-
-def _ledger_path(settings: Settings) -> Path:
-    return settings.state_folder / "ledger.db"
-
-
-def _texts(
-    parameters: Mapping[str, Mapping[str, Any]], project: Project
-) -> dict[str, dict[str, str]]:
-    """Parameters as the workspace takes them: text, or JSON for what is not text."""
-    found: dict[str, dict[str, str]] = {}
-    for notebook, values in parameters.items():
-        if notebook not in project.upstream:
-            raise UsageError(
-                f"parameters are given for '{notebook}', which is no notebook here",
-                hint=f"the notebooks are: {', '.join(project.upstream)}",
-            )
-        found[notebook] = {}
-        for key, value in values.items():
-            try:
-                text = value if isinstance(value, str) else json.dumps(value)
-            except (TypeError, ValueError) as error:
-                raise UsageError(
-                    f"parameter {key} of {notebook} cannot be written as JSON: {error}"
-                ) from None
-            found[notebook][str(key)] = text
-    return found
 
 
 @contextlib.contextmanager
@@ -197,5 +263,7 @@ def _for_people() -> Iterator[None]:
     try:
         yield
     except BrickloopError as error:
+        if session.is_collecting():
+            raise
         diagnostics.report_error(error)
         sys.exit(error.exit_code)

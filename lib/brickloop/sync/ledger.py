@@ -17,7 +17,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+_OLDER = {0, 1}
+"""Versions whose tables are those of today as far as they go."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS remote_objects (
     target TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, kind TEXT NOT NULL,
@@ -37,6 +39,17 @@ CREATE TABLE IF NOT EXISTS runs (
     fingerprint TEXT NOT NULL, run_id INTEGER, state TEXT NOT NULL, output TEXT NOT NULL,
     started REAL NOT NULL, ended REAL);
 CREATE INDEX IF NOT EXISTS runs_by_notebook ON runs (target, notebook, started);
+CREATE TABLE IF NOT EXISTS all_done (
+    target TEXT NOT NULL, project TEXT NOT NULL, stamp TEXT NOT NULL, notebooks INTEGER NOT NULL,
+    PRIMARY KEY (target, project)) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS task_written AFTER INSERT ON task_state
+    BEGIN DELETE FROM all_done; END;
+CREATE TRIGGER IF NOT EXISTS task_forgotten AFTER DELETE ON task_state
+    BEGIN DELETE FROM all_done; END;
+CREATE TRIGGER IF NOT EXISTS object_written AFTER INSERT ON remote_objects
+    BEGIN DELETE FROM all_done; END;
+CREATE TRIGGER IF NOT EXISTS object_forgotten AFTER DELETE ON remote_objects
+    BEGIN DELETE FROM all_done; END;
 """
 
 
@@ -112,6 +125,12 @@ class Ledger:
             self._all("SELECT path, written FROM remote_objects WHERE target = ?", (target,))
         )
 
+    def remote_hashes(self, target: str) -> dict[str, str]:
+        """Content hash of everything last known equal on a target, by remote path."""
+        return dict(
+            self._all("SELECT path, sha256 FROM remote_objects WHERE target = ?", (target,))
+        )
+
     def record_remote_object(self, target: str, found: RemoteObject) -> None:
         """Remember that both sides are equal at this path."""
         self._write(
@@ -176,14 +195,19 @@ class Ledger:
             "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (kind, sha256, json.dumps(value))
         )
 
-    def task_state(self, target: str) -> dict[str, dict[str, Any]]:
-        """What doit remembers of its tasks on a target: task, then key."""
-        found: dict[str, dict[str, Any]] = {}
-        for task, key, value in self._all(
-            "SELECT task, key, value FROM task_state WHERE target = ?", (target,)
-        ):
-            found.setdefault(task, {})[key] = json.loads(value)
-        return found
+    def task_state(self, target: str, task: str) -> dict[str, Any]:
+        """What doit remembers of one of its tasks on a target, by key."""
+        rows = self._all(
+            "SELECT key, value FROM task_state WHERE target = ? AND task = ?", (target, task)
+        )
+        return {key: json.loads(value) for key, value in rows}
+
+    def task_values(self, target: str, key: str) -> dict[str, Any]:
+        """What doit remembers under one key, by task."""
+        rows = self._all(
+            "SELECT task, value FROM task_state WHERE target = ? AND key = ?", (target, key)
+        )
+        return {task: json.loads(value) for task, value in rows}
 
     def record_task_state(self, target: str, task: str, state: dict[str, Any]) -> None:
         """Replace what is remembered of a task; durable on return."""
@@ -227,6 +251,32 @@ class Ledger:
             ),
         )
 
+    def run_states(self, target: str) -> dict[str, str]:
+        """State of the run of each notebook that was asked for last."""
+        return dict(
+            self._all(
+                "SELECT notebook, state FROM runs WHERE target = ? ORDER BY started", (target,)
+            )
+        )
+
+    def all_done(self, target: str, project: str) -> tuple[str, int] | None:
+        """The stamp under which a project had nothing left to do, with its number of notebooks.
+
+        Forgotten by itself as soon as a task or a remote object is recorded or forgotten.
+        """
+        row = self._one(
+            "SELECT stamp, notebooks FROM all_done WHERE target = ? AND project = ?",
+            (target, project),
+        )
+        return (row[0], row[1]) if row else None
+
+    def record_all_done(self, target: str, project: str, stamp: str, notebooks: int) -> None:
+        """Remember that under this stamp there is nothing left to do."""
+        self._write(
+            "INSERT OR REPLACE INTO all_done VALUES (?, ?, ?, ?)",
+            (target, project, stamp, notebooks),
+        )
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
@@ -267,9 +317,9 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in {0, _SCHEMA_VERSION}:
+            if version not in {*_OLDER, _SCHEMA_VERSION}:
                 raise sqlite3.DatabaseError(f"ledger of version {version}")
-            if version == 0:
+            if version in _OLDER:
                 connection.executescript(_SCHEMA)
                 connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
             else:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from brickloop.tasks import local, project, run, sync
+from brickloop.tasks import graph, local, project, run, sync
 
 
 def namespace() -> Collection:
     """Every command of brickloop, for a project's ``tasks.py``."""
     commands = Collection()
     commands.add_task(run.run)
+    for task in _tasks(graph):
+        commands.add_task(task)
     commands.add_task(project.doctor)
     commands.add_collection(Collection("local", *_tasks(local)))
     commands.add_collection(Collection("sync", *_tasks(sync)))

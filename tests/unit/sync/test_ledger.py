@@ -29,11 +29,11 @@ def test_facts_of_every_kind_survive_closing(path):
     assert again.remote_objects("other") == {}
     assert again.file_hashes() == {"a.py": (1, 2, "aa")}
     assert again.facts("scan") == {"aa": {"reads": ["x"]}}
-    assert again.task_state("t") == {"run:a": {"fingerprint": "f"}}
+    assert again.task_values("t", "fingerprint") == {"run:a": "f"}
     assert again.latest_run("t", "a") == run
     again.forget_task_state("t", "run:a")
     again.forget_remote_object("t", "/Workspace/a")
-    assert again.task_state("t") == {}
+    assert again.task_values("t", "fingerprint") == {}
     assert again.remote_object("t", "/Workspace/a") is None
     again.close()
 
@@ -73,5 +73,5 @@ def test_threads_write_at_once(path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(ledger.task_state("t")) == 80
+    assert len(ledger.task_values("t", "ok")) == 80
     ledger.close()

@@ -1,0 +1,164 @@
+"""One use of doit in this process: what was asked for, what went wrong, what is to be remembered.
+
+doit has one exit code for all that goes wrong, we have four; and what it was asked for is not told
+to a dodo.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from brickloop.graph.notebook_graph import NotebookGraph
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which notebooks are worked on, and what is done again; see ``graph.selection``."""
+
+    select: str = ""
+    exclude: str = ""
+    force: bool = False
+    """Run them even if they are up to date."""
+    full_refresh: bool = False
+    """Give them the parameter ``full_refresh`` with the value ``true``, too."""
+
+
+class _State:
+    def __init__(self) -> None:
+        self.choice: Choice | None = None
+        self.arguments: list[str] | None = None
+        self.failures: dict[str, int] = {}
+        self.up_to_date = 0
+        self.when_done: list[Callable[[], None]] = []
+        self.collected: list[NotebookGraph] | None = None
+
+
+_state = _State()
+
+
+@contextlib.contextmanager
+def of_arguments(arguments: list[str], choice: Choice | None = None) -> Iterator[None]:
+    """A use of doit within this process, with these words after `doit`."""
+    global _state
+    before, _state = _state, _State()
+    _state.arguments, _state.choice = arguments, choice
+    try:
+        yield
+    finally:
+        _state = before
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[list[NotebookGraph]]:
+    """Within, ``notebook_tasks`` makes no tasks: the list gets the graphs of a dodo.py."""
+    global _state
+    before, _state = _state, _State()
+    found: list[NotebookGraph] = []
+    _state.collected = found
+    try:
+        yield found
+    finally:
+        _state = before
+
+
+def choice() -> Choice | None:
+    """Which notebooks are worked on, None where nothing was chosen."""
+    return _state.choice
+
+
+def is_collecting() -> bool:
+    """Whether graphs are collected, and no tasks are made."""
+    return _state.collected is not None
+
+
+def collects(graph: NotebookGraph) -> bool:
+    """Whether graphs are collected; this one is then taken."""
+    if _state.collected is None:
+        return False
+    _state.collected.append(graph)
+    return True
+
+
+def wants_everything(dodo: Mapping[str, Any]) -> bool:
+    """Whether a plain run of all tasks was asked for: no other command, and no task by name.
+
+    Only then may tasks that are up to date be left out, and only where nothing else in the dodo.py
+    can name them.
+    """
+    arguments = _state.arguments
+    if arguments is None:
+        if not is_doit(sys.argv[0]):
+            return False
+        arguments = sys.argv[1:]
+    makers = [
+        name
+        for name, value in dodo.items()
+        if (name.startswith("task_") and callable(value)) or hasattr(value, "create_doit_tasks")
+    ]
+    if len(makers) != 1 or "default_tasks" in dodo.get("DOIT_CONFIG", {}):
+        return False
+    return _names_no_task(arguments[1:] if arguments[:1] == ["run"] else arguments)
+
+
+def _names_no_task(words: list[str]) -> bool:
+    from doit import cmd_base
+    from doit.cmd_run import Run
+    from doit.cmdparse import CmdOption, CmdParse, CmdParseError
+
+    options = (*cmd_base.DoitCmdBase.base_options, *Run.cmd_options)
+    parser = CmdParse([CmdOption(one) for one in (*options, *cmd_base.DodoTaskLoader.cmd_options)])
+    try:
+        values, names = parser.parse_only(list(words))
+    except CmdParseError:
+        return False
+    return not names and not values.get("always") and not values.get("single")
+
+
+def is_doit(program: str) -> bool:
+    """Whether a program's path is that of doit, or of ``python -m doit``."""
+    from pathlib import PurePath
+
+    path = PurePath(program)
+    return path.stem == "doit" or (path.name == "__main__.py" and path.parent.name == "doit")
+
+
+def record_failure(task: str, code: int) -> None:
+    """Remember that a task's failure was shown, and the exit code that it asks for."""
+    _state.failures[task] = code
+
+
+def was_shown(task: str) -> bool:
+    """Whether the failure of a task was shown where it happened."""
+    return task in _state.failures
+
+
+def exit_code() -> int:
+    """The highest exit code that a failure asked for, 0 where there was none."""
+    return max(_state.failures.values(), default=0)
+
+
+def note_up_to_date(count: int) -> None:
+    """Remember that so many notebooks have no task because they are up to date."""
+    _state.up_to_date += count
+
+
+def up_to_date() -> int:
+    """The number of notebooks that were left out because they are up to date."""
+    return _state.up_to_date
+
+
+def remember_when_done(action: Callable[[], None]) -> None:
+    """Have something done once all tasks have succeeded or were up to date."""
+    _state.when_done.append(action)
+
+
+def all_done() -> None:
+    """All tasks have succeeded or were up to date."""
+    for action in _state.when_done:
+        action()
+    _state.when_done.clear()
