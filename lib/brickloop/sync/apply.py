@@ -8,7 +8,7 @@ object store first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -72,11 +72,14 @@ class Executor:
         try:
             for verb in Verb:
                 phase = [action for action in actions if action.verb is verb]
-                if not phase:
+                if verb is Verb.CREATE:
+                    folders = [action for action in actions if action.verb is Verb.MAKE_FOLDER]
+                    yield from self._make_and_fill(folders, phase)
+                elif not phase or verb is Verb.MAKE_FOLDER:
                     continue
-                if verb in {Verb.RECORD, Verb.FORGET}:
+                elif verb in {Verb.RECORD, Verb.FORGET}:
                     self._note(phase)
-                elif verb in {Verb.MAKE_FOLDER, Verb.REMOVE_FOLDER}:
+                elif verb is Verb.REMOVE_FOLDER:
                     for action in phase:
                         if not self.finish_soon():
                             yield self._attempt(action)
@@ -87,7 +90,30 @@ class Executor:
         finally:
             self.books.state.flush()
 
-    def _until_asked(self, phase: list[Action]) -> Iterator[Action]:
+    def _make_and_fill(self, folders: list[Action], creates: list[Action]) -> Iterator[Outcome]:
+        """Make folders one after the other, and meanwhile what goes into those that are there."""
+        self._intend(creates)
+        inside: dict[str, list[Action]] = {}
+        for action in creates:
+            inside.setdefault(action.slot.rpartition("/")[0], []).append(action)
+        made: list[Outcome] = []
+
+        def in_turn() -> Iterator[Action]:
+            new = {action.slot for action in folders}
+            for folder, files in inside.items():
+                if folder not in new:
+                    yield from files
+            for action in self._until_asked(folders):
+                made.append(self._attempt(action))
+                yield from inside.get(action.slot, ())
+
+        for _, outcome in self.crew.each(self._attempt, self._until_asked(in_turn())):
+            yield from made
+            made.clear()
+            yield outcome
+        yield from made
+
+    def _until_asked(self, phase: Iterable[Action]) -> Iterator[Action]:
         for action in phase:
             if self.finish_soon():
                 return
