@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from brickloop.errors import PathError
 from brickloop.localws.api import ENDPOINTS
 from brickloop.localws.services import Services
+from brickloop.localws.threads import run_waiting
 from brickloop.localws.wire import Answer, ApiError, Call, Endpoint, invalid, malformed, parse_json
 
 _LOG = logging.getLogger("brickloop.localws")
@@ -119,9 +121,11 @@ class LocalWorkspaceApp:
         if endpoint.stream is not None:
             return await endpoint.stream(self.services, request, tail)
         call, form = await _read_call(endpoint, request, tail)
+        call = replace(call, origin=f"{request.url.scheme}://{request.headers['host']}")
         try:
             assert endpoint.handler is not None
-            return as_response(await run_in_threadpool(endpoint.handler, self.services, call))
+            run = run_waiting if endpoint.waits else run_in_threadpool
+            return as_response(await run(endpoint.handler, self.services, call))
         finally:
             if form is not None:
                 await form()

@@ -80,7 +80,7 @@ class ResultShape:
 
     def _type(self, kind: DataType) -> pa.DataType:
         wire = self._wire
-        if is_text(kind) or (isinstance(kind, _NESTED) and not wire.complex_types):
+        if is_text(kind) or (isinstance(kind, NESTED) and not wire.complex_types):
             return pa.string()
         if isinstance(kind, (spark.TimestampType, spark.TimestampNTZType)) and not wire.timestamps:
             return pa.string()
@@ -90,13 +90,14 @@ class ResultShape:
 
     def _column(self, column: pa.Array, kind: DataType, target: pa.DataType) -> pa.Array:
         if pa.types.is_string(target) and not isinstance(kind, spark.StringType):
-            if isinstance(kind, _NESTED):
+            if isinstance(kind, NESTED):
                 return json_column(column, kind, self._zone)
             return text_column(column, kind, self._zone)
         return convert(column, kind, target, self._zone)
 
 
-_NESTED = (spark.ArrayType, spark.MapType, spark.StructType)
+NESTED = (spark.ArrayType, spark.MapType, spark.StructType)
+"""Types whose values hold others."""
 
 
 def is_text(kind: DataType) -> bool:
@@ -175,16 +176,11 @@ def text_column(array: pa.Array, kind: DataType, zone: str) -> pa.Array:
     return pa.array([None if each is None else str(each) for each in array.to_pylist()])
 
 
-def json_column(array: pa.Array, kind: DataType, zone: str) -> pa.Array:
+def json_column(array: pa.Array, kind: DataType, zone: str = "UTC") -> pa.Array:
     """Values of a nested type as JSON text."""
     values = convert(array, kind, arrow_type(kind, zone), zone).to_pylist()
     return pa.array(
-        [
-            None
-            if each is None
-            else json.dumps(_json(each, kind), ensure_ascii=False, separators=(",", ":"))
-            for each in values
-        ],
+        [None if each is None else _write_json(each, kind) for each in values],
         pa.string(),
     )
 
@@ -291,50 +287,47 @@ def _write_timestamp(value: datetime.datetime | None) -> str | None:
     return text.rstrip("0").rstrip(".")
 
 
-def _json(value: Any, kind: DataType) -> Any:
-    """A value of a nested type in JSON's types, as Spark's ``to_json`` writes it."""
+def _write_json(value: Any, kind: DataType) -> str:
+    """A value as JSON text, as Spark's ``to_json`` writes it; decimals keep every digit."""
     if value is None:
-        return None
+        return "null"
     if isinstance(kind, spark.ArrayType):
-        return [_json(each, kind.elementType) for each in value]
+        return f"[{','.join(_write_json(each, kind.elementType) for each in value)}]"
     if isinstance(kind, spark.MapType):
         pairs = value.items() if isinstance(value, dict) else value
-        return {_key(key): _json(each, kind.valueType) for key, each in pairs}
+        parts = (f"{_quote(_key(key))}:{_write_json(each, kind.valueType)}" for key, each in pairs)
+        return f"{{{','.join(parts)}}}"
     if isinstance(kind, spark.StructType):
-        return {field.name: _json(value[field.name], field.dataType) for field in kind.fields}
+        parts = (
+            f"{_quote(field.name)}:{_write_json(value[field.name], field.dataType)}"
+            for field in kind.fields
+        )
+        return f"{{{','.join(parts)}}}"
     if isinstance(kind, spark.VariantType):
-        return json.loads(value)
+        return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    if isinstance(value, datetime.datetime):
-        return iso_timestamp(value)
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return '"NaN"' if math.isnan(value) else ('"Infinity"' if value > 0 else '"-Infinity"')
+    if isinstance(value, (int, float)):
+        return repr(value)
     if isinstance(value, decimal.Decimal):
-        return _Number(value)
-    return value
-
-
-class _Number(float):
-    """A decimal whose JSON shows every digit."""
-
-    def __new__(cls, value: decimal.Decimal) -> _Number:
-        made = super().__new__(cls, value)
-        made.text = format(value, "f")
-        return made
-
-    text = ""
-
-    def __repr__(self) -> str:
-        return self.text
+        return format(value, "f")
+    if isinstance(value, bytes):
+        return _quote(base64.b64encode(value).decode())
+    return _quote(_key(value))
 
 
 def _key(key: Any) -> str:
     if isinstance(key, datetime.datetime):
         return iso_timestamp(key)
+    if isinstance(key, bool):
+        return "true" if key else "false"
     return key if isinstance(key, str) else str(key)
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def iso_timestamp(value: datetime.datetime) -> str:

@@ -150,6 +150,10 @@ class Operation:
         """Whether its thread has ended, and the engine's work with it."""
         return self._over.is_set()
 
+    def join(self) -> None:
+        """Wait until its thread has ended."""
+        self._over.wait()
+
     def wait(self, seconds: float) -> Phase:
         """The phase when the result is ready or ``seconds`` are over."""
         with self._changed:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from brickloop.localws.compute import Compute
+from brickloop.localws.idle_sessions import IdleSessions
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.state import State
-from brickloop.localws.warehouse_sessions import WarehouseSessions
+from brickloop.localws.warehouse_sessions import (
+    ClientSession,
+    UnknownSession,
+    WarehouseSessions,
+)
 from brickloop.localws.warehouses import STOPPED, Warehouses
+from brickloop.localws.wire import ApiError
 
 if TYPE_CHECKING:
-    from brickloop.localws.sql_session import SqlSession
+    from brickloop.localws.sql_session import Parameter, SqlSession
+    from brickloop.localws.statements import ResultOptions, Statement, Statements
     from brickloop.localws.thrift_service import ThriftService
 
 _LOG = logging.getLogger("brickloop.localws")
@@ -32,6 +40,8 @@ class SqlService:
         self.sessions = WarehouseSessions(
             self.open_session, compute.is_engine_at, idle_seconds=SESSION_SECONDS
         )
+        self.idle_sessions = IdleSessions(self.open_session, compute.is_engine_at)
+        self._loading = threading.Lock()
         self._lock = threading.Lock()
         self._thrift: dict[str, ThriftService] = {}
 
@@ -39,6 +49,7 @@ class SqlService:
         self, catalog: str | None, schema: str | None, settings: Mapping[str, str]
     ) -> tuple[str, SqlSession]:
         """A session in the engine, which is started where it does not run, and its address."""
+        self.load()
         from brickloop.localws.sql_session import SqlSession
 
         endpoint, _pool = self._compute.ready()
@@ -54,6 +65,7 @@ class SqlService:
 
     def thrift(self, warehouse_id: str) -> ThriftService:
         """The HiveServer2 side of a warehouse, which counts as used; raises ApiError (404)."""
+        self.load()
         from brickloop.localws.thrift_service import ThriftService
 
         self.warehouses.use(warehouse_id)
@@ -62,6 +74,51 @@ class SqlService:
                 self._thrift[warehouse_id] = ThriftService(self.sessions, warehouse_id)
             return self._thrift[warehouse_id]
 
+    def execute(
+        self,
+        text: str,
+        parameters: Sequence[Parameter],
+        options: ResultOptions,
+        *,
+        warehouse_id: str,
+        session_id: str | None = None,
+        catalog: str | None = None,
+        schema: str | None = None,
+        row_limit: int | None = None,
+    ) -> Statement:
+        """A statement of the Statement Execution API, begun.
+
+        Raises ApiError for an unknown warehouse or session.
+        """
+        self.load()
+        from brickloop.localws.operations import Operation
+        from brickloop.localws.statement_run import StatementRun
+
+        self.warehouses.use(warehouse_id)
+        session = self._client_session(session_id) if session_id else None
+        run = StatementRun(self.idle_sessions, session, catalog, schema, text, parameters)
+        operation = Operation(run.rows, run.interrupt, row_limit=row_limit)
+        return self.statements.start(operation, options, run.finish)
+
+    def open_client_session(
+        self,
+        warehouse_id: str,
+        catalog: str | None,
+        schema: str | None,
+        settings: Mapping[str, str],
+    ) -> ClientSession:
+        """A session of a driver on a warehouse; raises ApiError for an unknown one."""
+        self.warehouses.use(warehouse_id)
+        return self.sessions.open(warehouse_id, catalog, schema, settings)
+
+    @cached_property
+    def statements(self) -> Statements:
+        """The statements of the Statement Execution API."""
+        self.load()
+        from brickloop.localws.statements import Statements
+
+        return Statements(self._layout.root / "results")
+
     def stop_warehouse(self, warehouse_id: str) -> None:
         """Stop a warehouse: its sessions end, and what runs in them."""
         self.warehouses.set_state(warehouse_id, STOPPED)
@@ -69,7 +126,17 @@ class SqlService:
 
     def active_count(self) -> int:
         """How many statements run."""
-        return self.sessions.running_count()
+        running = self.sessions.running_count()
+        if "statements" in self.__dict__:
+            running += self.statements.running_count()
+        return running
+
+    def load(self) -> None:
+        """Import what SQL needs; in one thread, for pyspark's modules import one another."""
+        with self._loading:
+            from brickloop.localws import statement_run, thrift_service
+
+            _LOG.debug("loaded %s and %s", thrift_service.__name__, statement_run.__name__)
 
     def warm(self) -> None:
         """Import, in a thread of its own, what the first SQL client would wait for."""
@@ -77,13 +144,20 @@ class SqlService:
 
     def close(self) -> None:
         """End all sessions."""
+        if "statements" in self.__dict__:
+            self.statements.close_all()
+        self.idle_sessions.close()
         self.sessions.close_all()
+
+    def _client_session(self, session_id: str) -> ClientSession:
+        try:
+            return self.sessions.get(bytes.fromhex(session_id))
+        except (UnknownSession, ValueError):
+            raise ApiError(404, "NOT_FOUND", f"The session {session_id} was not found.") from None
 
     def _import(self) -> None:
         try:
             self._compute.ready()
-            from brickloop.localws import sql_session, thrift_service
-
-            _LOG.debug("loaded %s and %s", thrift_service.__name__, sql_session.__name__)
+            self.load()
         except Exception as error:  # noqa: BLE001 - the first client meets the fault and reports it
             _LOG.warning("SQL could not be prepared: %s", error)

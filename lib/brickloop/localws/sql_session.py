@@ -172,11 +172,15 @@ class SqlSession:
             atexit.unregister(client._on_exit)
             session = cls(spark)
         if catalog or schema:
-            parts = [catalog or DEFAULT_CATALOG, schema or DEFAULT_SCHEMA]
-            session._do("USE " + ".".join(f"`{part}`" for part in parts))
+            session.use(catalog, schema)
         for key, value in (conf or {}).items():
             session._do(f"SET {key} = {value}")
         return session
+
+    def use(self, catalog: str | None, schema: str | None) -> None:
+        """Another current catalog and schema; None means the default one. Raises StatementError."""
+        parts = [catalog or DEFAULT_CATALOG, schema or DEFAULT_SCHEMA]
+        self._do("USE " + ".".join(f"`{part}`" for part in parts))
 
     def execute(
         self,

@@ -11,13 +11,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql.types import IntegerType, ShortType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    BooleanType,
+    IntegerType,
+    ShortType,
+    StringType,
+    StructField,
+    StructType,
+)
 
 from brickloop.localws.arrow_results import ResultShape, WireFormat
 from brickloop.localws.operations import Rows
 from brickloop.localws.sql_session import ColumnFacts, SqlSession, StatementError, TableFacts
 
-_ARROW = {StringType: pa.string(), IntegerType: pa.int32(), ShortType: pa.int16()}
+_ARROW = {
+    StringType: pa.string(),
+    IntegerType: pa.int32(),
+    ShortType: pa.int16(),
+    BooleanType: pa.bool_(),
+}
 # numbers of java.sql.Types
 _JDBC = {
     "BOOLEAN": 16, "TINYINT": -6, "SMALLINT": 5, "INT": 4, "BIGINT": -5, "FLOAT": 6, "DOUBLE": 8,
@@ -37,13 +49,13 @@ TABLE_TYPES = ("TABLE", "VIEW")
 
 def list_catalogs(session: SqlSession) -> Rows:
     """The catalogs."""
-    return _result("TABLE_CAT string", [(name,) for name in sorted(session.catalogs())])
+    return make_rows("TABLE_CAT string", [(name,) for name in sorted(session.catalogs())])
 
 
 def list_schemas(session: SqlSession, catalog: str | None, schema: str | None) -> Rows:
     """The schemas whose names match."""
     rows = [(name, owner) for owner, name in _schemas(session, catalog, schema)]
-    return _result("TABLE_SCHEM string, TABLE_CATALOG string", rows)
+    return make_rows("TABLE_SCHEM string, TABLE_CATALOG string", rows)
 
 
 def list_tables(
@@ -56,10 +68,10 @@ def list_tables(
     """The tables and views whose names match."""
     rows = [
         (each.catalog, each.schema, each.name, each.kind, each.comment, *[None] * 5)
-        for each in _tables(session, catalog, schema, table)
+        for each in find_tables(session, catalog, schema, table)
         if not kinds or each.kind in kinds
     ]
-    return _result(
+    return make_rows(
         "TABLE_CAT string, TABLE_SCHEM string, TABLE_NAME string, TABLE_TYPE string,"
         " REMARKS string, TYPE_CAT string, TYPE_SCHEM string, TYPE_NAME string,"
         " SELF_REFERENCING_COL_NAME string, REF_GENERATION string",
@@ -75,11 +87,8 @@ def list_columns(
     column: str | None,
 ) -> Rows:
     """The columns whose names match."""
-    rows: list[tuple[Any, ...]] = []
-    wanted = _pattern(column)
-    for each in _tables(session, catalog, schema, table):
-        rows.extend(_column_row(found) for found in _columns(session, each, wanted))
-    return _result(
+    rows = [_column_row(each) for each in find_columns(session, catalog, schema, table, column)]
+    return make_rows(
         "TABLE_CAT string, TABLE_SCHEM string, TABLE_NAME string, COLUMN_NAME string,"
         " DATA_TYPE int, TYPE_NAME string, COLUMN_SIZE int, BUFFER_LENGTH smallint,"
         " DECIMAL_DIGITS int, NUM_PREC_RADIX int, NULLABLE int, REMARKS string, COLUMN_DEF string,"
@@ -92,18 +101,18 @@ def list_columns(
 
 def list_table_types() -> Rows:
     """The kinds of tables there are."""
-    return _result("TABLE_TYPE string", [(kind,) for kind in TABLE_TYPES])
+    return make_rows("TABLE_TYPE string", [(kind,) for kind in TABLE_TYPES])
 
 
 def list_types() -> Rows:
     """The types there are, by their names and numbers."""
     rows = [(name, number, _SIZES.get(name)) for name, number in _JDBC.items()]
-    return _result("TYPE_NAME string, DATA_TYPE int, PRECISION int", rows)
+    return make_rows("TYPE_NAME string, DATA_TYPE int, PRECISION int", rows)
 
 
 def list_functions(rows: Iterable[tuple[str, str, str]]) -> Rows:
     """Functions: catalog, schema and name of each."""
-    return _result(
+    return make_rows(
         "FUNCTION_CAT string, FUNCTION_SCHEM string, FUNCTION_NAME string, REMARKS string,"
         " FUNCTION_TYPE int, SPECIFIC_NAME string",
         [(owner, schema, name, "", 1, name) for owner, schema, name in rows],
@@ -112,7 +121,7 @@ def list_functions(rows: Iterable[tuple[str, str, str]]) -> Rows:
 
 def list_primary_keys() -> Rows:
     """Primary keys: the engine has none."""
-    return _result(
+    return make_rows(
         "TABLE_CAT string, TABLE_SCHEM string, TABLE_NAME string, COLUMN_NAME string, KEY_SEQ int,"
         " PK_NAME string",
         [],
@@ -121,7 +130,7 @@ def list_primary_keys() -> Rows:
 
 def list_foreign_keys() -> Rows:
     """Foreign keys: the engine has none."""
-    return _result(
+    return make_rows(
         "PKTABLE_CAT string, PKTABLE_SCHEM string, PKTABLE_NAME string, PKCOLUMN_NAME string,"
         " FKTABLE_CAT string, FKTABLE_SCHEM string, FKTABLE_NAME string, FKCOLUMN_NAME string,"
         " KEY_SEQ int, UPDATE_RULE int, DELETE_RULE int, FK_NAME string, PK_NAME string,"
@@ -139,9 +148,10 @@ def _schemas(
             yield owner, name
 
 
-def _tables(
+def find_tables(
     session: SqlSession, catalog: str | None, schema: str | None, table: str | None
 ) -> Iterator[TableFacts]:
+    """The tables and views whose names match the patterns; None matches all."""
     names = _pattern(table)
     for owner, name in _schemas(session, catalog, schema):
         for each in session.tables(owner, name):
@@ -158,13 +168,22 @@ def _pattern(text: str | None) -> re.Pattern[str]:
     return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
 
 
-def _columns(session: SqlSession, table: TableFacts, wanted: re.Pattern[str]) -> list[ColumnFacts]:
-    try:
-        found = session.columns(table.catalog, table.schema, table.name)
-    except StatementError:
-        # a view whose table is gone has no columns, and hides none of the others
-        return []
-    return [each for each in found if wanted.fullmatch(each.name)]
+def find_columns(
+    session: SqlSession,
+    catalog: str | None,
+    schema: str | None,
+    table: str | None,
+    column: str | None,
+) -> Iterator[ColumnFacts]:
+    """The columns whose names match the patterns; None matches all."""
+    wanted = _pattern(column)
+    for each in find_tables(session, catalog, schema, table):
+        try:
+            found = session.columns(each.catalog, each.schema, each.name)
+        except StatementError:
+            # a view whose table is gone has no columns, and hides none of the others
+            continue
+        yield from (facts for facts in found if wanted.fullmatch(facts.name))
 
 
 def _column_row(column: ColumnFacts) -> tuple[Any, ...]:
@@ -182,8 +201,14 @@ def _column_row(column: ColumnFacts) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _result(columns: str, rows: list[tuple[Any, ...]]) -> Rows:
-    kinds = {"string": StringType(), "int": IntegerType(), "smallint": ShortType()}
+def make_rows(columns: str, rows: list[tuple[Any, ...]]) -> Rows:
+    """Rows of values for columns, written as ``NAME type, NAME type``."""
+    kinds = {
+        "string": StringType(),
+        "int": IntegerType(),
+        "smallint": ShortType(),
+        "boolean": BooleanType(),
+    }
     pairs = [each.split() for each in columns.split(",")]
     schema = StructType([StructField(name, kinds[kind]) for name, kind in pairs])
     arrays = [

@@ -75,6 +75,8 @@ class Call:
     """The raw body of an endpoint that takes bytes."""
     upload: Any = None
     """The file part of a multipart form (a seekable binary file), where there is one."""
+    origin: str = ""
+    """Scheme and host under which the client reached the server, ``http://127.0.0.1:8080``."""
 
     def text(self, name: str, default: str | None = None) -> str:
         """A text field; without ``default`` it must be there and not be empty."""
@@ -155,6 +157,8 @@ class Endpoint:
     """Code and message of the refusal beyond ``limit``."""
     public: bool = False
     """Whether it is answered without the token."""
+    waits: bool = False
+    """Whether its handler may wait for long; such ones have threads of their own."""
 
 
 def parse_json(content: bytes) -> dict[str, Any]:

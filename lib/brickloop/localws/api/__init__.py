@@ -11,6 +11,7 @@ from brickloop.localws.api import (
     jobs,
     runs,
     sql_protocols,
+    statements,
     transfers,
     warehouses,
     workspace,
@@ -30,5 +31,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *compute.ENDPOINTS,
     *warehouses.ENDPOINTS,
     *sql_protocols.ENDPOINTS,
+    *statements.ENDPOINTS,
     *run_page.ENDPOINTS,
 )

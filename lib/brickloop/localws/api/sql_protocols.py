@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-
-import anyio
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
 from brickloop.localws.services import CLUSTER_ID, Services
+from brickloop.localws.threads import run_waiting
 from brickloop.localws.warehouses import DEFAULT_ID
 from brickloop.localws.wire import MIB, Answer, ApiError, Call, Endpoint, malformed
 
 _MEDIA_TYPE = "application/x-thrift"
 _MESSAGE_BYTES = 128 * MIB
-# calls that wait for a statement hold a thread each, and must not hold up other requests
-_THREADS = 200
-_limiter: anyio.CapacityLimiter | None = None
 
 
 async def answer_warehouse(services: Services, request: Request, tail: str) -> Response:
@@ -31,14 +25,6 @@ async def answer_cluster(services: Services, request: Request, tail: str) -> Res
     if cluster != CLUSTER_ID:
         raise ApiError(404, "RESOURCE_DOES_NOT_EXIST", f"Cluster {cluster} does not exist.")
     return await _answer(services, request, DEFAULT_ID)
-
-
-async def run_sql(function: functools.partial[bytes]) -> bytes:
-    """The function's result, from a thread of those that are kept for SQL."""
-    global _limiter
-    if _limiter is None:
-        _limiter = anyio.CapacityLimiter(_THREADS)
-    return await anyio.to_thread.run_sync(function, limiter=_limiter)
 
 
 async def _answer(services: Services, request: Request, warehouse_id: str) -> Response:
@@ -55,8 +41,7 @@ async def _answer(services: Services, request: Request, warehouse_id: str) -> Re
         except ValueError as error:
             raise malformed(str(error)) from None
 
-    reply = await run_sql(functools.partial(answer))
-    return Response(reply, media_type=_MEDIA_TYPE)
+    return Response(await run_waiting(answer), media_type=_MEDIA_TYPE)
 
 
 def show_flags(services: Services, call: Call) -> Answer:
