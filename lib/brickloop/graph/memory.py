@@ -67,6 +67,11 @@ class LedgerMemory:
         self._ledger.record_fact(_DIGEST, f"{self._key}|{notebook}", value)
 
 
+def notebook_name(task: str) -> str:
+    """The notebook of a task such as ``run:02_clean``."""
+    return task.partition(":")[2].replace("%3D", "=").replace("%25", "%")
+
+
 def task_name(notebook: str) -> str:
     """A notebook's name as doit takes it: the equals sign is kept for parameters."""
     return notebook.replace("%", "%25").replace("=", "%3D")

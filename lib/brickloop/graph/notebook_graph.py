@@ -21,6 +21,7 @@ from brickloop.flows.edges import Observed
 from brickloop.flows.project import Project, folder_listing, read_project
 from brickloop.flows.target import ledger_key
 from brickloop.graph.decision import Decision, Step, decide, has_output_files
+from brickloop.graph.failure import failing_line
 from brickloop.graph.fingerprint import Fingerprints, hash_of
 from brickloop.graph.memory import LedgerMemory
 from brickloop.graph.selection import Selector
@@ -133,6 +134,18 @@ class NotebookGraph:
             self._require(name, "tags are given for")
         selector = Selector(self.project.upstream, self._request.tags, self._in_state)
         return selector.select(select, exclude)
+
+    @property
+    def upstream(self) -> dict[str, tuple[str, ...]]:
+        """For each notebook, in the project's order, those that come before it."""
+        return self.project.upstream
+
+    def place_of(self, name: str, *, failed: bool) -> tuple[str, int]:
+        """A notebook's file below the project's folder, and the line where it failed or 0."""
+        path = self.project.files[name].path
+        outputs = self.settings.root / self.settings.required("outputs")
+        line = failing_line(path, outputs / f"{name}.json") if failed else 0
+        return os.path.relpath(path, self.settings.root).replace(os.sep, "/"), line
 
     def notebook_name(self, words: str) -> str | None:
         """The notebook that a name, a path, or the last part of a name means; None for none."""

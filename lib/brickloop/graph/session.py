@@ -32,7 +32,8 @@ class _State:
     def __init__(self) -> None:
         self.choice: Choice | None = None
         self.arguments: list[str] | None = None
-        self.failures: dict[str, int] = {}
+        self.failures: dict[str, tuple[int, str]] = {}
+        self.graphs: list[NotebookGraph] = []
         self.up_to_date = 0
         self.when_done: list[Callable[[], None]] = []
         self.collected: list[NotebookGraph] | None = None
@@ -127,9 +128,32 @@ def is_doit(program: str) -> bool:
     return path.stem == "doit" or (path.name == "__main__.py" and path.parent.name == "doit")
 
 
-def record_failure(task: str, code: int) -> None:
+def register(graph: NotebookGraph) -> None:
+    """Tasks have been made of this graph."""
+    _state.graphs.append(graph)
+
+
+def upstream() -> dict[str, tuple[str, ...]]:
+    """For each notebook of the graphs, in their order, those that come before it."""
+    return {name: before for graph in _state.graphs for name, before in graph.upstream.items()}
+
+
+def place_of(notebook: str, *, failed: bool) -> tuple[str, int]:
+    """A notebook's file below the project's folder and, if it failed, the line; 0 if unknown."""
+    for graph in _state.graphs:
+        if notebook in graph.upstream:
+            return graph.place_of(notebook, failed=failed)
+    return "", 0
+
+
+def record_failure(task: str, code: int, message: str) -> None:
     """Remember that a task's failure was shown, and the exit code that it asks for."""
-    _state.failures[task] = code
+    _state.failures[task] = code, message
+
+
+def message_of(task: str) -> str:
+    """What was said of a task's failure; empty where nothing was."""
+    return _state.failures.get(task, (0, ""))[1]
 
 
 def was_shown(task: str) -> bool:
@@ -139,7 +163,7 @@ def was_shown(task: str) -> bool:
 
 def exit_code() -> int:
     """The highest exit code that a failure asked for, 0 where there was none."""
-    return max(_state.failures.values(), default=0)
+    return max((code for code, _ in _state.failures.values()), default=0)
 
 
 def note_up_to_date(count: int) -> None:

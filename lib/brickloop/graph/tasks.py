@@ -38,6 +38,8 @@ def doit_config() -> dict[str, Any]:
         "reporter": "brickloop",
         "dep_file": name,
         "verbosity": 2,
+        # processes would each open the workspace, and cannot be told what became of the others
+        "par_type": "thread",
     }
 
 
@@ -70,6 +72,7 @@ def notebook_tasks(
                 return
             stamp = graph.stamp()
         maker = TaskMaker(graph)
+        session.register(graph)
         if choice is not None:
             tasks = list(maker.chosen_tasks(choice))
         else:
@@ -238,7 +241,7 @@ def _guarded(label: str, work: Callable[[], dict[str, Any]]) -> Any:
         return work()
     except BrickloopError as error:
         diagnostics.report_error(error)
-        session.record_failure(label, error.exit_code)
+        session.record_failure(label, error.exit_code, error.message)
         return TaskFailed(str(error), report=False)
     except KeyboardInterrupt:
         diagnostics.note(f"{label}: interrupted")
