@@ -9,17 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brickloop.flows.job_runner import JobRunner
     from brickloop.flows.workspace_sync import WorkspaceSync
     from brickloop.runtime.notebook_output import NotebookOutput
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "JobRunner": "brickloop.flows.job_runner",
     "NotebookOutput": "brickloop.runtime.notebook_output",
     "WorkspaceSync": "brickloop.flows.workspace_sync",
 }
 
-__all__ = ["NotebookOutput", "WorkspaceSync", "__version__"]
+__all__ = ["JobRunner", "NotebookOutput", "WorkspaceSync", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

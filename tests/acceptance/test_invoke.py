@@ -53,7 +53,7 @@ def test_run_shows_a_notebook_and_takes_parameters(project):
     ("words", "said"),
     [
         (("nothing.py",), "there is no such file"),
-        (("notebooks/shared.py",), "is no notebook"),
+        (("tests.txt",), "is no notebook"),
         (("notebooks/c_alone.py", "--parameters", "{bad"), "--parameters is not JSON"),
         (("notebooks/c_alone.py", "--parameters", "[1]"), "no JSON object"),
         (("notebooks/c_alone.py", "-p", "name"), "'name' is no parameter"),
@@ -61,6 +61,7 @@ def test_run_shows_a_notebook_and_takes_parameters(project):
     ],
 )
 def test_bad_input_of_run_is_named(project, words, said):
+    (project / "tests.txt").write_text("text")
     result = type_command(project, "invoke", "run", *words)
     assert result.returncode == 2, result.stderr
     assert said in result.stderr

@@ -88,7 +88,7 @@ class Deployment:
         self._shown[name] = observer.sections_shown
         if not status.succeeded:
             result = runs.result(status, document)
-            observer.cells(result.cells)
+            observer.result(result)
             observer.failure(result)
             observer.finished(result, runs.save(result, name))
             hint = f"mend it and run doit again: only {name} and what depends on it will run"
@@ -97,7 +97,6 @@ class Deployment:
 
     def fetch(self, name: str, fingerprint: str) -> dict[str, Any]:
         """Fetch the output of the last run, show what was not shown live, and save it."""
-        from brickloop.jobs.follow import Note
         from brickloop.jobs.output_reader import DocumentFollower
         from brickloop.jobs.status import run_status
 
@@ -109,12 +108,10 @@ class Deployment:
         document = DocumentFollower(runs.files, record.output)
         shown = self._shown.get(name, 0)
         observer = runs.observe(name, record, None, sections_shown=shown)
-        for section in document.finish(succeeded=status.succeeded)[shown:]:
-            observer.section(section)
+        for place, section in enumerate(document.finish(succeeded=status.succeeded)):
+            observer.section(section, seen=place < shown)
         result = runs.result(status, document)
-        observer.cells(result.cells)
-        if result.cells_missing:
-            observer.note(Note("cells_missing", result.cells_missing))
+        observer.result(result)
         observer.finished(result, runs.save(result, name))
         observer.close()
         return {"fingerprint": fingerprint}

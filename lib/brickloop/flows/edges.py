@@ -151,6 +151,11 @@ def table_use(
     )
 
 
+def direct_needs(file: ProjectFile, files: Mapping[str, ProjectFile]) -> list[str]:
+    """The names of the files that one file names itself, each once."""
+    return list(dict.fromkeys(edge.source for edge in _file_edges(file, files)))
+
+
 def in_order(upstream: Mapping[str, Iterable[str]], where: str) -> dict[str, tuple[str, ...]]:
     """The notebooks with their upstream, each after those it depends on.
 

@@ -160,6 +160,19 @@ def folder_listing(folder: Path) -> tuple[str, int]:
     return digest.hexdigest(), newest
 
 
+def read_file(path: Path, relative: str, ledger: Ledger) -> ProjectFile:
+    """One file by itself; raises NotebookError for a notebook that is no valid one."""
+    data = path.read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    suffix = _suffix(path.name)
+    fact = ledger.fact(_FACTS, sha256 + suffix)
+    if fact is None:
+        fact = _work_out(data, suffix, str(path))
+        ledger.record_fact(_FACTS, sha256 + suffix, fact)
+    facts = Facts.from_json(fact["facts"])
+    return ProjectFile(relative, path, sha256, bool(fact["notebook"]), facts)
+
+
 def _walk(folder: str) -> Iterable[os.DirEntry[str]]:
     for entry in sorted(os.scandir(folder), key=lambda found: found.name):
         if entry.name.startswith(".") or entry.name in _LEFT_OUT:

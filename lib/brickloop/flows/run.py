@@ -15,7 +15,9 @@ import brickloop
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError, RunFailed, TimedOut
-from brickloop.flows.run_events import RunEvents
+from brickloop.flows.run_events import RunEvents, figure_keeper
+from brickloop.jobs.follow import Note
+from brickloop.model.document import Section
 from brickloop.model.run import ResultState, RunResult, reason_of
 from brickloop.sync.ledger import Ledger, RunRecord
 
@@ -23,15 +25,13 @@ if TYPE_CHECKING:
     from brickloop.clients.files import RemoteFiles
     from brickloop.display.run_view import RunView
     from brickloop.flows.target import OpenTarget
-    from brickloop.jobs.follow import Note
     from brickloop.jobs.output_reader import DocumentFollower
     from brickloop.jobs.submit import RunRequest
-    from brickloop.model.document import Section
-    from brickloop.model.run import CellResult, RunStatus
+    from brickloop.model.run import RunStatus
 
 DEFAULT_VOLUME = "/Volumes/main/default/brickloop"
 _TAKEN_UP = {"asked", "running"}
-_SERVER_MARGIN = 30.0
+_SERVER_MARGIN = 60.0
 _HINTS = (
     (
         "No module named 'core'",
@@ -44,68 +44,93 @@ _HINTS = (
     ),
 )
 Interrupt = Literal["cancel", "detach"]
+Resume = Literal["active", "ended", "never"]
 
 
 class RunObserver:
-    """What hears of a run: the terminal's view, and the events on disk. Both get the same."""
+    """What hears of a run: the terminal's view, and the events on disk.
 
-    def __init__(self, name: str, view: RunView | None, events: RunEvents) -> None:
+    Not shown, a run leaves its link, its state and its notes on stderr and nothing on stdout.
+    """
+
+    def __init__(
+        self, name: str, view: RunView, events: RunEvents | None, *, shown: bool = True
+    ) -> None:
         self._name = name
         self._view = view
         self._events = events
+        self._shown = shown
         self.sections_shown = 0
 
     def started(self, run_id: int, url: str) -> None:
         """The run is there."""
-        if self._view is not None:
-            self._view.started(self._name, run_id, url)
-        self._events.started(self._name, run_id, url)
+        self._view.started(self._name, run_id, url)
+        if self._events is not None:
+            self._events.started(self._name, run_id, url)
 
     def status(self, status: RunStatus) -> None:
         """Its status has changed."""
-        if self._view is not None:
-            self._view.status(status)
-        self._events.status(status)
+        self._view.status(status)
+        if self._events is not None:
+            self._events.status(status)
 
     def tick(self, status: RunStatus, seconds: float) -> None:
         """It goes on."""
-        if self._view is not None:
-            self._view.tick(status, seconds)
+        self._view.tick(status, seconds)
 
-    def section(self, section: Section) -> None:
-        """A section of its output has come."""
-        if self._view is not None:
+    def section(self, section: Section, *, seen: bool = False) -> None:
+        """A section of its output has come; one that was ``seen`` is not shown again."""
+        if self._shown and not seen:
             self._view.section(section)
-        self._events.section(section)
+        if self._events is not None:
+            self._events.section(section)
         self.sections_shown += 1
 
     def note(self, note: Note) -> None:
         """Something that a person should know."""
         diagnostics.warn(f"{self._name}: {note.text}")
-        self._events.note(note.code, note.text)
+        if self._events is not None:
+            self._events.note(note.code, note.text)
 
-    def cells(self, cells: tuple[CellResult, ...]) -> None:
-        """Its cells have been fetched."""
-        if self._view is not None:
-            self._view.cells(cells)
-        self._events.cells(cells)
+    def result(self, result: RunResult) -> None:
+        """All that is known of it has been fetched: cells, logs, and each task's own."""
+        for task in result.tasks or (None,):
+            cells = task.cells if task else result.cells
+            logs = task.logs if task else result.logs
+            if self._events is not None:
+                self._events.cells(cells, task.status.key if task else "")
+            if self._shown:
+                self._view.cells(cells)
+                if logs:
+                    key = f" of {task.status.key}" if task else ""
+                    self._view.section(Section(kind="text", title=f"log{key}", text=logs))
+            missing = task.cells_missing if task else result.cells_missing
+            if missing and (task or result.status.succeeded):
+                self.note(Note("cells_missing", missing))
+        if result.exit_value_truncated:
+            self.note(Note("exit_value_cut", "the exit value was cut at 5 MB by the workspace"))
+        if result.logs_truncated:
+            self.note(Note("logs_cut", "the workspace gives the last 5 MB of the log only"))
 
     def failure(self, result: RunResult) -> None:
         """It has not succeeded."""
-        if self._view is not None:
+        if self._shown:
             self._view.failure(result)
-        self._events.failure(result)
+        if self._events is not None:
+            self._events.failure(result)
 
     def finished(self, result: RunResult, saved: tuple[str, ...]) -> None:
         """It has ended and its output is saved."""
-        if self._view is not None:
+        if self._shown:
             self._view.finished(result, saved)
-        self._events.finished(result, saved)
+        else:
+            diagnostics.note(f"{self._name}: {result.status.state.lower().replace('_', ' ')}")
+        if self._events is not None:
+            self._events.finished(result, saved)
 
     def close(self) -> None:
         """Nothing more will come."""
-        if self._view is not None:
-            self._view.close()
+        self._view.close()
 
 
 class Runs:
@@ -130,32 +155,39 @@ class Runs:
         request: RunRequest,
         *,
         job_name: str | None = None,
-        fresh: bool = False,
+        known_as: str | None = None,
+        resume: Resume = "ended",
     ) -> RunRecord:
         """Ask for a run; one that was asked for before and not seen to end is taken up again.
 
-        ``request`` needs no key, output folder or wheel: they are given here. ``fresh`` takes up
-        nothing. Raises what ``submit`` and ``run_job`` do.
+        ``request`` needs no key, output folder or wheel: they are given here. ``known_as`` is its
+        name in the ledger. ``resume`` says what is taken up: a run that goes on (``active``), also
+        one that has ended meanwhile (``ended``), or none (``never``). Raises what ``submit`` and
+        ``run_job`` do.
         """
         from brickloop.jobs.status import is_gone
 
-        record = self._ledger.latest_run(self._key, name)
+        record = self._ledger.latest_run(self._key, known_as or name)
         known = (
             record is not None
-            and not fresh
+            and resume != "never"
             and record.fingerprint == fingerprint
             and record.state in _TAKEN_UP
         )
         if record is None or not known:
-            record = self._new(name, fingerprint)
+            record = self._new(known_as or name, fingerprint)
         try:
             run_id = self._send(record, request, job_name)
+            gone = known and resume == "active" and self._has_ended(run_id)
         except BrickloopError as error:
             if not (known and is_gone(error)):
                 raise
-            record = self._new(name, fingerprint)
+            gone = True
+        if gone:
+            self.end(record, "lost")
+            record = self._new(known_as or name, fingerprint)
             run_id = self._send(record, request, job_name)
-        if known and record.run_id == run_id:
+        elif known:
             diagnostics.note(f"{name}: taking up run {run_id}, which was asked for before")
         record = replace(record, run_id=run_id, state="running")
         self._ledger.record_run(record)
@@ -173,15 +205,17 @@ class Runs:
         """Who hears of a run, with its record on disk opened."""
         from brickloop.display.run_view import RunView
 
-        view = RunView(name, sections_shown=sections_shown) if show else None
         asked = {
             "run_key": record.run_key,
             "host": self.opened.host,
             "output": record.output,
             "parameters": dict(request.parameters or {}) if request else {},
         }
-        folder = self._settings.state_folder / "runs"
-        return RunObserver(name, view, RunEvents(folder, record.run_id or 0, asked))
+        events = RunEvents(self._settings.state_folder / "runs", record.run_id or 0, asked)
+        view = RunView(
+            name, sections_shown=sections_shown, keep_figure=figure_keeper(events.folder)
+        )
+        return RunObserver(name, view, events, shown=show)
 
     def follow(
         self,
@@ -197,18 +231,27 @@ class Runs:
         Ctrl-C asks the run to be cancelled, or leaves it and says how to come back; either way
         KeyboardInterrupt goes on. Raises TimedOut and ConnectionFailed as ``jobs.follow`` does.
         """
-        from brickloop.jobs.follow import Note, Waiting, follow
         from brickloop.jobs.output_reader import DocumentFollower
-        from brickloop.model.document import Section
 
         document = DocumentFollower(self.files, record.output)
-        last: RunStatus | None = None
-        client, host = self.opened.client, self.opened.host
         try:
             # the workspace ends the run itself; the margin is for a cluster that has to start
-            for value in follow(
-                client, host, record.run_id or 0, document, timeout + _SERVER_MARGIN
-            ):
+            last = self.watch(record.run_id or 0, document, observer, timeout + _SERVER_MARGIN)
+        except KeyboardInterrupt:
+            self._interrupted(name, record, observer, on_interrupt)
+            raise
+        self.end(record, "succeeded" if last.succeeded else "failed")
+        return last, document
+
+    def watch(
+        self, run_id: int, document: DocumentFollower | None, observer: RunObserver, timeout: float
+    ) -> RunStatus:
+        """The final status of any run, ours or not, after the observer heard of all that came."""
+        from brickloop.jobs.follow import Waiting, follow
+
+        last: RunStatus | None = None
+        try:
+            for value in follow(self.opened.client, self.opened.host, run_id, document, timeout):
                 if isinstance(value, Section):
                     observer.section(value)
                 elif isinstance(value, Waiting):
@@ -221,15 +264,10 @@ class Runs:
                         observer.started(value.run_id, value.page_url)
                     observer.status(value)
                     last = value
-        except KeyboardInterrupt:
-            observer.close()
-            self._interrupted(name, record, observer, on_interrupt)
-            raise
         finally:
             observer.close()
         assert last is not None
-        self.end(record, "succeeded" if last.succeeded else "failed")
-        return last, document
+        return last
 
     def result(self, status: RunStatus, document: DocumentFollower) -> RunResult:
         """All that is known of a run that has ended."""
@@ -275,6 +313,11 @@ class Runs:
                 self._wheel = remote
             return self._wheel
 
+    def _has_ended(self, run_id: int) -> bool:
+        from brickloop.jobs.status import run_status
+
+        return run_status(self.opened.client, self.opened.host, run_id).life_cycle.is_final
+
     def _new(self, name: str, fingerprint: str) -> RunRecord:
         """A new record, which is in the ledger before the request is sent."""
         run_key = uuid.uuid4().hex
@@ -300,8 +343,6 @@ class Runs:
     def _interrupted(
         self, name: str, record: RunRecord, observer: RunObserver, on_interrupt: Interrupt
     ) -> None:
-        from brickloop.jobs.follow import Note
-
         run_id = record.run_id or 0
         if on_interrupt == "detach":
             self.end(record, "detached")

@@ -13,7 +13,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ class RunEvents:
         self.folder = root / str(run_id)
         self._request = _without_secrets(request)
         self._sequence = 0
-        self._sections: set[str] = set()
+        self._sections: Counter[str] = Counter()
+        self._met: Counter[str] = Counter()
         self._cells: set[tuple[str, int]] = set()
         self._broken = False
         self._guard(lambda: self._open(root))
@@ -77,8 +79,9 @@ class RunEvents:
         data = self._section_json(section)
         digest = hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
         # who takes a run up again reads its document from the start
-        if digest not in self._sections:
-            self._sections.add(digest)
+        self._met[digest] += 1
+        if self._met[digest] > self._sections[digest]:
+            self._sections[digest] += 1
             self._write("section", digest=digest, section=data)
 
     def cells(self, cells: tuple[CellResult, ...], task: str = "") -> None:
@@ -113,7 +116,7 @@ class RunEvents:
         for event in known:
             self._sequence = max(self._sequence, int(event.get("seq") or 0))
             if event.get("kind") == "section":
-                self._sections.add(str(event.get("digest")))
+                self._sections[str(event.get("digest"))] += 1
             elif event.get("kind") == "cell":
                 self._cells.add((str(event.get("task") or ""), int(event["cell"]["index"])))
         self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -199,17 +202,8 @@ class RunEvents:
 
     def _figure(self, mime: str, data: bytes) -> str:
         """Where a figure is kept, beside the events."""
-        name = f"figures/{hashlib.sha256(data).hexdigest()[:32]}.{_SUFFIXES.get(mime, 'bin')}"
-        self._guard(lambda: self._keep(name, data))
-        return name
-
-    def _keep(self, name: str, data: bytes) -> None:
-        path = self.folder / name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not path.exists():
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
-            draft.write_bytes(data)
-            draft.replace(path)
+        self._guard(lambda: keep_figure(self.folder, mime, data))
+        return _figure_name(mime, data)
 
     def _result_json(self, result: RunResult, saved: tuple[str, ...]) -> dict[str, Any]:
         document = result.document
@@ -242,6 +236,35 @@ class RunEvents:
             "saved": list(saved),
             "events": "events.jsonl",
         }
+
+
+def keep_figure(folder: Path, mime: str, data: bytes) -> Path:
+    """The file in a run's folder that a figure is kept in; equal figures share one."""
+    path = folder / _figure_name(mime, data)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_bytes(data)
+        draft.replace(path)
+    return path
+
+
+def figure_keeper(folder: Path) -> Callable[[str, str, bytes], Path | None]:
+    """Keeps figures for the terminal to link to; None for what is none, or a disk that refuses."""
+
+    def keep(_title: str, mime: str, data: bytes) -> Path | None:
+        if mime not in _SUFFIXES:
+            return None
+        try:
+            return keep_figure(folder, mime, data)
+        except OSError:
+            return None
+
+    return keep
+
+
+def _figure_name(mime: str, data: bytes) -> str:
+    return f"figures/{hashlib.sha256(data).hexdigest()[:32]}.{_SUFFIXES.get(mime, 'bin')}"
 
 
 def status_json(status: RunStatus) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from brickloop.errors import BrickloopError, ConnectionFailed, OutputUnavailable, TimedOut
 from brickloop.jobs.output_reader import DocumentFollower
 from brickloop.jobs.status import run_status
-from brickloop.model.document import Section
+from brickloop.model.document import Document, Section
 from brickloop.model.run import RunStatus
 
 if TYPE_CHECKING:
@@ -74,16 +74,16 @@ def follow(
     client: WorkspaceClient,
     host: str,
     run_id: int,
-    document: DocumentFollower,
+    document: DocumentFollower | None,
     timeout: float,
     *,
     pace: Pace | None = None,
 ) -> Iterator[Followed]:
     """Each change of the run's status and each section of its output, until the run has ended.
 
-    The last RunStatus is the final one. A dropped connection, 429 and 5xx are borne for the pace's
-    patience. Raises TimedOut after ``timeout`` seconds and ConnectionFailed when patience ends; the
-    run goes on in both cases.
+    Without a ``document`` only the status. The last RunStatus is the final one. A dropped
+    connection, 429 and 5xx are borne for the pace's patience. Raises TimedOut after ``timeout``
+    seconds and ConnectionFailed when patience ends; the run goes on in both cases.
     """
     pace = pace or Pace.of(host)
     followed = _Following(run_id, document, pace, lambda: run_status(client, host, run_id))
@@ -94,7 +94,7 @@ class _Following:
     def __init__(
         self,
         run_id: int,
-        document: DocumentFollower,
+        document: DocumentFollower | None,
         pace: Pace,
         look: Callable[[], RunStatus],
     ) -> None:
@@ -133,7 +133,7 @@ class _Following:
         self, read: Callable[[], list[Section]] | None = None
     ) -> Generator[Followed, None, bool]:
         """Whether any section came; output that cannot be read does not end the following."""
-        if self._unreadable:
+        if self._unreadable or self._document is None:
             return False
         try:
             found = yield from self._ask(read or self._document.poll)
@@ -152,16 +152,19 @@ class _Following:
 
         For the grace it may still be on its way; after that it is incomplete, and said to be.
         """
-        ended = time.monotonic()
+        document = self._document
+        if document is None:
+            return
         yield from self._sections()
-        while not succeeded and self._is_open() and time.monotonic() - ended < self._pace.grace:
+        grace_ends = time.monotonic() + self._pace.grace
+        while not succeeded and self._is_open(document) and time.monotonic() < grace_ends:
             yield from self._wait(min(self._pace.first, _TICK))
             yield from self._sections()
         finished = False
 
         def finish() -> list[Section]:
             nonlocal finished
-            found = self._document.finish(succeeded=succeeded)
+            found = document.finish(succeeded=succeeded)
             finished = True
             return found
 
@@ -169,13 +172,12 @@ class _Following:
             yield from self._sections(finish)
             if not finished:
                 yield from self._wait(self._pace.first)
-        found = self._document.document()
+        found = document.document()
         if found is not None and not found.complete and not self._said:
-            reason = f": {found.reason}" if found.reason else ""
-            yield Note("output_incomplete", f"output incomplete{reason}")
+            yield Note("output_incomplete", incomplete_text(found))
 
-    def _is_open(self) -> bool:
-        found = self._document.document()
+    def _is_open(self, document: DocumentFollower) -> bool:
+        found = document.document()
         return self._unreadable is None and found is not None and not found.complete
 
     def _ask(self, work: Callable[[], T]) -> Generator[Followed, None, T | None]:
@@ -266,6 +268,13 @@ class _Answer(Generic[T]):
             self.error = error
         finally:
             self._done.set()
+
+
+def incomplete_text(document: Document) -> str:
+    """What is said of a document that breaks off."""
+    said = "output incomplete"
+    reason = document.reason.removeprefix(said).lstrip(": ")
+    return f"{said}: {reason}" if reason else said
 
 
 def is_passing(error: Exception) -> bool:

@@ -27,14 +27,29 @@ def run_status(client: WorkspaceClient, host: str, run_id: int) -> RunStatus:
 
     Raises OutputUnavailable for a run that is not there or may not be seen.
     """
+    return status_of(_get(client, host, run_id))
+
+
+def look_up(
+    client: WorkspaceClient, host: str, run_id: int, key: str
+) -> tuple[RunStatus, dict[str, str]]:
+    """As ``run_status``, with the output folder that each task was given, by the task's key.
+
+    ``key`` is the parameter that names it: of the run's own, or else of the task's.
+    """
+    run = _get(client, host, run_id)
+    return status_of(run), _output_folders(run, key)
+
+
+def _get(client: WorkspaceClient, host: str, run_id: int) -> Any:
     from databricks.sdk import errors as sdk
 
     with translate(host):
         try:
-            return status_of(client.jobs.get_run(run_id))
-        except (sdk.NotFound, sdk.InvalidParameterValue) as error:
+            return client.jobs.get_run(run_id)
+        except (sdk.NotFound, sdk.InvalidParameterValue):
             raise OutputUnavailable(
-                f"there is no run {run_id}: {str(error).split(' Config: ', 1)[0]}",
+                f"there is no run {run_id}",
                 where=host,
                 hint="invoke runs shows the latest; a workspace forgets a run after 60 days",
             ) from None
@@ -84,11 +99,12 @@ def status_of(run: Any) -> RunStatus:
     )
 
 
-def output_folders(run: Any, key: str) -> dict[str, str]:
-    """The output folder that each task of an SDK Run was given, by the task's key.
+def is_gone(error: Exception) -> bool:
+    """Whether a refusal says that the run of an idempotency token was deleted."""
+    return isinstance(error, WorkFailed) and "deleted" in str(error).lower()
 
-    ``key`` is the parameter that names it: of the run's own, or else of the task's.
-    """
+
+def _output_folders(run: Any, key: str) -> dict[str, str]:
     given = run.overriding_parameters
     own = ((given.notebook_params or {}) if given else {}).get(key)
     found: dict[str, str] = {}
@@ -98,11 +114,6 @@ def output_folders(run: Any, key: str) -> dict[str, str]:
         if folder and task.notebook_task:
             found[str(task.task_key)] = folder
     return found
-
-
-def is_gone(error: Exception) -> bool:
-    """Whether a refusal says that the run of an idempotency token was deleted."""
-    return isinstance(error, WorkFailed) and "deleted" in str(error).lower()
 
 
 def _latest(tasks: Iterable[Any]) -> list[TaskStatus]:

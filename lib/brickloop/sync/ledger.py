@@ -78,7 +78,7 @@ class RunRecord:
     fingerprint: str
     run_id: int | None
     state: str
-    """``asked``, ``running``, ``succeeded``, ``failed``, ``cancelled`` or ``detached``."""
+    """``asked``, ``running``, ``succeeded``, ``failed``, ``cancelled``, ``detached``, ``lost``."""
     output: str
     """The remote folder that the run's output document goes to."""
     started: float

@@ -11,6 +11,8 @@ def namespace() -> Collection:
     """Every command of brickloop, for a project's ``tasks.py``."""
     commands = Collection()
     commands.add_task(run.run)
+    commands.add_task(run.runs)
+    commands.add_task(run.output)
     for task in _tasks(graph):
         commands.add_task(task)
     commands.add_task(project.doctor)

@@ -1,0 +1,483 @@
+"""JobRunner: notebooks and other files as job runs, from Python and from ``invoke run``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from brickloop.config.profile import resolve_target
+from brickloop.config.settings import Settings, find_root, load_settings
+from brickloop.display import diagnostics
+from brickloop.errors import BrickloopError, SettingsError, UsageError
+from brickloop.model.job_result import JobResult, job_result
+from brickloop.model.run import RunResult
+from brickloop.sync.ledger import Ledger
+
+if TYPE_CHECKING:
+    from brickloop.flows.run import Interrupt, Resume, Runs
+    from brickloop.flows.target import OpenTarget
+    from brickloop.jobs.submit import RunRequest, Work
+    from brickloop.sync.ledger import RunRecord
+
+DEFAULT_OUTPUT = "/tmp/notebook_output.txt"
+_NAME_LENGTH = 100
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is asked for and waited for; the same for every kind of task."""
+
+    job_name: str | None = None
+    """Runs a named job, which is made once; None for a one-time run."""
+    parameters: Mapping[str, Any] | None = None
+    """Texts, or values that are written as JSON."""
+    arguments: Sequence[str] = ()
+    """For a Python file or a wheel: what comes before its parameters."""
+    compute: str | None = None
+    """As the setting ``compute``, which it overrides."""
+    timeout: float | None = None
+    """Seconds after which the workspace ends the run; None for the setting ``run_timeout``."""
+    retries: int = 0
+    retry_pause: int = 0
+    """Seconds between two attempts."""
+    libraries: Sequence[str] = ()
+    """Wheels by their remote path, and requirements."""
+    wait: bool = True
+    """False returns as soon as the run is asked for."""
+    detach: bool = False
+    """Whether Ctrl-C leaves the run instead of cancelling it."""
+    fresh: bool = False
+    """Whether a run that was asked for before, and goes on, is not taken up again."""
+    show: bool = False
+    """Whether output goes to the terminal."""
+
+
+class JobRunner:
+    """Runs notebooks and files as jobs on the workspace that the settings name.
+
+    Nothing is opened before the first run. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        profile: str | None = None,
+        compute: str | None = None,
+        opened: OpenTarget | None = None,
+    ) -> None:
+        """``settings`` are those of the project that the working folder is in, if not given.
+
+        ``opened`` is a workspace that is open already. Raises SettingsError for wrong settings.
+        """
+        self._settings = settings or load_settings(
+            find_root(Path.cwd()), overrides={"profile": profile, "compute": compute}
+        )
+        self._opened = opened
+        self._known_runs: Runs | None = None
+        self._ledger: Ledger | None = None
+        self._key = ""
+        self._lock = threading.RLock()
+
+    def create_and_run(
+        self,
+        notebook_path: str,
+        notebook_content: str | bytes,
+        job_name: str | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        language: str | None = None,
+        compute: str | None = None,
+        timeout: float | None = None,
+        retries: int = 0,
+        retry_pause: int = 0,
+        libraries: Sequence[str] = (),
+        wait: bool = True,
+        fresh: bool = False,
+    ) -> JobResult:
+        """The result of a notebook made of ``notebook_content`` at ``notebook_path`` and run.
+
+        The content may be in any language and in the source format or an .ipynb; a missing header
+        line is added. A relative path is below the user's own folder. A run that fails is a result
+        like any other. Raises HeldBack where the workspace holds a version at that path that was
+        not sent from here, NotebookError, SettingsError and UsageError for wrong arguments, and
+        ConnectionFailed.
+        """
+        options = RunOptions(
+            job_name=job_name,
+            parameters=parameters,
+            compute=compute,
+            timeout=timeout,
+            retries=retries,
+            retry_pause=retry_pause,
+            libraries=libraries,
+            wait=wait,
+            fresh=fresh,
+        )
+        return self._run_content(notebook_path, notebook_content, language, options)
+
+    def create_and_run_with_output(
+        self,
+        notebook_path: str,
+        notebook_content: str | bytes,
+        output_path: str = DEFAULT_OUTPUT,
+        job_name: str | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        language: str | None = None,
+        compute: str | None = None,
+        timeout: float | None = None,
+        retries: int = 0,
+        retry_pause: int = 0,
+        libraries: Sequence[str] = (),
+        fresh: bool = False,
+    ) -> JobResult:
+        """As ``create_and_run``, with the output shown as it comes and saved below ``outputs``.
+
+        A Python notebook that does not use ``NotebookOutput`` gets it, as the variable ``output``,
+        whose text goes to ``output_path``. The result's ``output`` is the text that this run wrote
+        there, or its sections as text where it wrote elsewhere.
+        """
+        options = RunOptions(
+            job_name=job_name,
+            parameters=parameters,
+            compute=compute,
+            timeout=timeout,
+            retries=retries,
+            retry_pause=retry_pause,
+            libraries=libraries,
+            fresh=fresh,
+            show=True,
+        )
+        return self._run_content(notebook_path, notebook_content, language, options, output_path)
+
+    def run(self, work: Work, options: RunOptions | None = None, *, name: str = "") -> JobResult:
+        """The result of a task whose notebook, file or package is in the workspace already.
+
+        ``work`` is a NotebookWork, PythonFileWork, WheelWork or SqlFileWork of ``brickloop.jobs``.
+        """
+        return self._run(work, options or RunOptions(), name or _name_of(work), "")
+
+    def run_file(
+        self, path: Path, options: RunOptions | None = None, *, entry_point: str = ""
+    ) -> JobResult:
+        """The result of a local file: sent with what it reaches, and run.
+
+        A notebook runs as one; a ``.py`` without the header as a program, a ``.sql`` as a file of
+        statements, a ``.whl`` by its ``entry_point``. Raises UsageError for anything else.
+        """
+        options = options or RunOptions()
+        if not path.is_file():
+            raise UsageError("there is no such file", where=str(path))
+        path = path.resolve()
+        if path.suffix.lower() == ".whl":
+            return self._run_wheel(path, entry_point, options)
+        from brickloop.flows.reach import read_reach
+
+        runs = self.runs()
+        assert self._ledger is not None
+        base, file, reached = read_reach(path, self._ledger)
+        suffix = path.suffix.lower()
+        if not file.is_notebook and suffix not in {".py", ".sql"}:
+            raise UsageError(
+                "is no notebook, Python file, SQL file or wheel",
+                where=str(path),
+                hint="line 1 of a notebook is '# Databricks notebook source'",
+            )
+        folder = self._folder(runs, base.name)
+        for each in (file, *reached):
+            self._push(runs, each.path.read_bytes(), each.path.name, f"{folder}/{each.name}")
+        content = [[each.name, each.sha256] for each in (file, *reached)]
+        work = self._work_of(runs, f"{folder}/{file.name}", file.is_notebook, suffix)
+        if not file.is_notebook:
+            diagnostics.note(f"{path.name} has no notebook header and is run as a {suffix} file")
+        return self._run(work, options, file.name, content, save_as=file.name)
+
+    def runs(self) -> Runs:
+        """The runs of the workspace, which is opened on the first call."""
+        from brickloop.flows.run import Runs
+        from brickloop.flows.target import ledger_key, open_target
+
+        with self._lock:
+            if self._known_runs is None:
+                target = self._opened.target if self._opened else resolve_target(self._settings)
+                if self._opened is None:
+                    self._opened = open_target(self._settings, target)
+                    diagnostics.note(self._opened.announcement)
+                self._key = ledger_key(self._settings, target=target)
+                self._ledger = Ledger(self._settings.state_folder / "ledger.db")
+                self._known_runs = Runs(self._settings, self._opened, self._key, self._ledger)
+            return self._known_runs
+
+    def close(self) -> None:
+        """Close the ledger; what was written stays written."""
+        with self._lock:
+            if self._ledger is not None:
+                self._ledger.close()
+            self._ledger, self._known_runs = None, None
+
+    def _run_content(
+        self,
+        notebook_path: str,
+        content: str | bytes,
+        language: str | None,
+        options: RunOptions,
+        output_path: str | None = None,
+    ) -> JobResult:
+        from brickloop.jobs.inject import inject, mend_imports, prepare
+        from brickloop.jobs.submit import NotebookWork
+
+        prepared = mend_imports(prepare(content, notebook_path, language))
+        if prepared.mended:
+            diagnostics.note(
+                f"{notebook_path}: 'from core.notebook_output import' is sent as"
+                " 'from brickloop import', which a cluster can resolve"
+            )
+        if output_path is not None:
+            prepared = inject(prepared, output_path)
+        runs = self.runs()
+        path = _remote_path(runs, notebook_path)
+        data = prepared.text.encode("utf-8")
+        self._push(runs, data, PurePosixPath(path).name + prepared.suffix, path)
+        name = PurePosixPath(path).name
+        digest = hashlib.sha256(data).hexdigest()
+        return self._run(
+            NotebookWork(path),
+            options,
+            name,
+            digest,
+            save_as=name if options.show else None,
+            output_path=output_path,
+        )
+
+    def _run(
+        self,
+        work: Work,
+        options: RunOptions,
+        name: str,
+        content: Any,
+        *,
+        save_as: str | None = None,
+        output_path: str | None = None,
+    ) -> JobResult:
+        runs = self.runs()
+        request = self._request(work, options, name)
+        resume: Resume = "never" if options.fresh else "active"
+        record = runs.ask(
+            name,
+            _fingerprint(request, content, options.job_name),
+            request,
+            job_name=options.job_name,
+            known_as=f"job:{_path_of(work)}",
+            resume=resume,
+        )
+        if not options.wait:
+            return self._left(runs, record, name, work)
+        return self._waited(runs, record, request, options, name, save_as, output_path)
+
+    def _waited(
+        self,
+        runs: Runs,
+        record: RunRecord,
+        request: RunRequest,
+        options: RunOptions,
+        name: str,
+        save_as: str | None,
+        output_path: str | None,
+    ) -> JobResult:
+        observer = runs.observe(name, record, request, show=options.show)
+        on_interrupt: Interrupt = "detach" if options.detach else "cancel"
+        status, document = runs.follow(
+            name, record, observer, timeout=self._timeout(options), on_interrupt=on_interrupt
+        )
+        result = runs.result(status, document)
+        observer.result(result)
+        if not status.succeeded:
+            observer.failure(result)
+        saved = runs.save(result, save_as) if save_as else ()
+        observer.finished(result, saved)
+        return job_result(
+            result,
+            _path_of(request.work),
+            output_path=output_path,
+            output=self._text_output(runs, output_path, result),
+            saved=saved,
+        )
+
+    def _left(self, runs: Runs, record: RunRecord, name: str, work: Work) -> JobResult:
+        from brickloop.flows.run import come_back
+        from brickloop.jobs.status import run_status
+
+        status = run_status(runs.opened.client, runs.opened.host, record.run_id or 0)
+        observer = runs.observe(name, record, None, show=False)
+        observer.started(status.run_id, status.page_url)
+        observer.close()
+        runs.end(record, "detached")
+        diagnostics.note(come_back(name, status.run_id))
+        return job_result(RunResult(status), _path_of(work))
+
+    def _request(self, work: Work, options: RunOptions, name: str) -> RunRequest:
+        from brickloop.jobs.submit import RunRequest, parse_compute
+
+        compute = options.compute or self._settings.required("compute")
+        return RunRequest(
+            name=f"brickloop {name}"[:_NAME_LENGTH],
+            work=work,
+            run_key="",
+            compute=parse_compute(compute, self._settings.root),
+            parameters=texts_of(options.parameters or {}),
+            arguments=tuple(options.arguments),
+            libraries=tuple(options.libraries),
+            timeout_seconds=math.ceil(self._timeout(options)),
+            retries=options.retries,
+            retry_pause_seconds=options.retry_pause,
+        )
+
+    def _timeout(self, options: RunOptions) -> float:
+        if options.timeout is None:
+            return self._settings.seconds("run_timeout")
+        if not 0 < options.timeout < float("inf"):
+            raise UsageError(f"the timeout is {options.timeout}, not a number of seconds above 0")
+        return options.timeout
+
+    def _run_wheel(self, path: Path, entry_point: str, options: RunOptions) -> JobResult:
+        from brickloop.jobs.submit import WheelWork
+
+        package = path.name.split("-", 1)[0]
+        if not entry_point:
+            raise UsageError(
+                "a wheel is run by one of its entry points",
+                where=str(path),
+                hint="--entry-point NAME, as in [project.scripts], or a function of the package",
+            )
+        runs = self.runs()
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        # the folder is the content's, because compute keeps a wheel that it has seen by its path
+        remote = f"{runs.opened.home}/.brickloop/wheels/{digest[:16]}/{path.name}"
+        if not runs.files.exists(remote):
+            runs.files.write(remote, data)
+        return self._run(WheelWork(package, entry_point, remote), options, package, digest)
+
+    def _work_of(self, runs: Runs, remote: str, is_notebook: bool, suffix: str) -> Work:
+        from brickloop.jobs.submit import NotebookWork, PythonFileWork, SqlFileWork
+
+        if is_notebook:
+            return NotebookWork(remote)
+        if suffix == ".py":
+            return PythonFileWork(remote)
+        return SqlFileWork(remote, warehouse_of(runs))
+
+    def _push(self, runs: Runs, data: bytes, file_name: str, remote: str) -> None:
+        from brickloop.sync.transfer import push_file
+
+        assert self._ledger is not None
+        pushed = push_file(
+            runs.opened.client, self._ledger, self._key, Path(file_name), remote, data=data
+        )
+        if pushed.sent:
+            diagnostics.note(f"uploaded {remote}")
+
+    def _folder(self, runs: Runs, project: str) -> str:
+        own = f"/Workspace/Users/{runs.opened.user}/.brickloop/{project or 'notebooks'}"
+        return (self._settings.text("folder") or own).rstrip("/")
+
+    def _text_output(self, runs: Runs, output_path: str | None, result: RunResult) -> str | None:
+        """The text at ``output_path`` where this run wrote it, else its document as text."""
+        if output_path is None:
+            return None
+        from brickloop.jobs.output_reader import OutputReader, document_text
+
+        try:
+            modified = _modified_ms(runs, output_path)
+            # an older text is another run's
+            if modified is not None and modified >= result.status.started_ms:
+                return OutputReader(runs.files).read_output(output_path)
+        except BrickloopError as error:
+            diagnostics.note(f"{output_path} cannot be read: {error}")
+        return document_text(result.document) if result.document is not None else None
+
+
+def texts_of(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters as the workspace takes them: text, or JSON for what is not text."""
+    found = {}
+    for name, value in parameters.items():
+        try:
+            found[str(name)] = value if isinstance(value, str) else json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"parameter {name} cannot be written as JSON: {error}") from None
+    return found
+
+
+def warehouse_of(runs: Runs) -> str:
+    """The id of a warehouse to run SQL files on, one that runs before one that does not."""
+    from brickloop.clients.workspace import translate
+
+    with translate(runs.opened.host):
+        found = list(runs.opened.client.warehouses.list())
+    if not found:
+        raise SettingsError(
+            "there is no SQL warehouse to run the file on",
+            where=runs.opened.host,
+            hint="create one, or ask for the permission to use one",
+        )
+    running = [one for one in found if one.state and one.state.value == "RUNNING"]
+    return str((running or found)[0].id)
+
+
+def _modified_ms(runs: Runs, path: str) -> int | None:
+    """When a file of the workspace was last written, None where there is none or nobody says."""
+    from email.utils import parsedate_to_datetime
+
+    from databricks.sdk.errors import NotFound
+
+    from brickloop.clients.workspace import translate
+    from brickloop.model.paths import Store, parse_remote_path
+
+    remote, client = parse_remote_path(path), runs.opened.client
+    with translate(runs.opened.host):
+        try:
+            if remote.store is Store.DBFS:
+                return client.dbfs.get_status(remote.path).modification_time
+            if remote.store is Store.WORKSPACE:
+                return client.workspace.get_status(remote.path).modified_at
+            said = client.files.get_metadata(remote.path).last_modified
+        except NotFound:
+            return None
+    # a volume says whole seconds: the last moment of that second
+    return int(parsedate_to_datetime(said).timestamp() * 1000) + 999 if said else None
+
+
+def _remote_path(runs: Runs, text: str) -> str:
+    from brickloop.model.notebook import SUFFIX_LANGUAGES
+    from brickloop.model.paths import join_remote, workspace_path
+
+    if not text.strip("/ "):
+        raise UsageError("the notebook has no path", hint="such as /Workspace/Users/me/analysis")
+    path = workspace_path(text) if text.startswith("/") else join_remote(runs.opened.home, text)
+    suffix = PurePosixPath(path).suffix
+    is_named = suffix.lower() in (*SUFFIX_LANGUAGES, ".ipynb")
+    return path[: -len(suffix)] if is_named else path
+
+
+def _path_of(work: Work) -> str:
+    from brickloop.jobs.submit import WheelWork
+
+    return f"{work.package}:{work.entry_point}" if isinstance(work, WheelWork) else work.path
+
+
+def _name_of(work: Work) -> str:
+    return PurePosixPath(_path_of(work)).name
+
+
+def _fingerprint(request: RunRequest, content: Any, job_name: str | None) -> str:
+    """Equal for two requests that ask for the same: what is taken up again must be that."""
+    asked = replace(request, run_key="", output="", wheel="")
+    parts = [content, repr(asked), job_name]
+    return "job-" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()
