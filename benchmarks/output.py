@@ -22,7 +22,8 @@ from brickloop import launcher
 _REMOTE = "dbfs:/tmp/brickloop-benchmark.txt"
 _MEGABYTE = 1024 * 1024
 _FETCH = r"""
-import json, re, resource, sys, time
+import json, os, re, resource, sys, time
+from pathlib import Path
 from databricks.sdk import WorkspaceClient
 from brickloop.clients.files import RemoteFiles
 
@@ -41,13 +42,15 @@ client = WorkspaceClient(host=host)
 client.dbfs.get_status(remote)
 before = most_memory()
 begun = time.perf_counter()
-with open(target, "wb") as file:
-    if way == "brickloop":
-        file.write(RemoteFiles(client, host).read(remote))
-    else:
+if way == "brickloop":
+    RemoteFiles(client, host).copy(remote, Path(target))
+else:
+    with open(target, "wb") as file:
         with client.dbfs.download(remote) as source:
             while block := source.read(1024 * 1024):
                 file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
 seconds = time.perf_counter() - begun
 print(json.dumps([seconds, most_memory() - before]))
 """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brickloop.flows.job_runner import JobRunner
+    from brickloop.flows.output import NotebookOutputReader
     from brickloop.flows.workspace_sync import WorkspaceSync
     from brickloop.runtime.notebook_output import NotebookOutput
 
@@ -18,10 +19,11 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "JobRunner": "brickloop.flows.job_runner",
     "NotebookOutput": "brickloop.runtime.notebook_output",
+    "NotebookOutputReader": "brickloop.flows.output",
     "WorkspaceSync": "brickloop.flows.workspace_sync",
 }
 
-__all__ = ["JobRunner", "NotebookOutput", "WorkspaceSync", "__version__"]
+__all__ = ["JobRunner", "NotebookOutput", "NotebookOutputReader", "WorkspaceSync", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

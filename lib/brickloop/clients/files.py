@@ -235,7 +235,11 @@ class RemoteFiles:
         query = {"path": path, "offset": offset, "length": _BLOCK}
         for attempt in range(1, _ATTEMPTS + 1):
             answer: Any = self._client.api_client.do(
-                "GET", "/api/2.0/dbfs/read", query, {"Accept": "application/json"}, raw=True
+                "GET",
+                "/api/2.0/dbfs/read",
+                query=query,
+                headers={"Accept": "application/json"},
+                raw=True,
             )
             try:
                 with contextlib.closing(answer["contents"]) as contents:

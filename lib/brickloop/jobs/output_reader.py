@@ -289,6 +289,10 @@ class OutputReader:
         if read == 0:
             raise OutputEmpty("the file is empty", where=path, hint="did the notebook write to it?")
 
+    def is_document(self, path: str) -> bool:
+        """Whether a path is a folder, and so a live document's. Raises OutputMissing."""
+        return self._find(path)[1].is_folder
+
     def copy_output(
         self,
         output_path: str,
