@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brickloop.display import console
 from brickloop.model.plain import figure_line
+from brickloop.model.text import one_line
 
 _BEGINNINGS = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8"}
 _LARGEST_INLINE = 4 * 1024 * 1024
@@ -24,14 +25,21 @@ _LINKING_TERMS = ("xterm-kitty", "alacritty", "foot", "xterm-ghostty", "wezterm"
 def show_figure(mime: str | None, data: bytes | None, saved: Path | None) -> None:
     """Show a figure as the terminal can: inline, as a coarse preview, and always by its file."""
     if not console.is_terminal():
-        console.write(figure_line(mime, data, str(saved) if saved else ""))
+        console.write(figure_line(mime, data, shown_path(saved) if saved else ""))
         return
     if data is not None and mime in _BEGINNINGS and data.startswith(_BEGINNINGS[mime]):
         picture = _inline(mime, data) or (_preview(data) if mime == "image/png" else "")
         if picture:
             console.write(picture)
     line = figure_line(mime, data, "")
-    console.write(f"{line} {link(str(saved), saved)}" if saved else line)
+    console.write(f"{line} {link(shown_path(saved), saved)}" if saved else line)
+
+
+def shown_path(path: Path) -> str:
+    """A path as a person would type it here."""
+    whole = path.resolve()
+    here = Path.cwd()
+    return one_line(str(whole.relative_to(here) if whole.is_relative_to(here) else path))
 
 
 def link(text: str, path: Path) -> str:

@@ -9,7 +9,7 @@ from brickloop.display.code import show_json
 from brickloop.display.failure_view import show_failure
 from brickloop.display.screen import SCREEN, is_watched
 from brickloop.display.section_view import KeepFigure, show_output, show_section
-from brickloop.model.document import Document, Section
+from brickloop.model.document import Section
 from brickloop.model.plain import progress_line
 from brickloop.model.run import CellResult, RunResult, RunStatus, TextOutput
 from brickloop.model.text import cut_to_width, display_width, harmless, one_line, write_duration
@@ -74,12 +74,6 @@ class RunView:
             self._write_head(f"{self._name}: {_title(section.title)}")
             show_section(section, self._keep)
             console.write()
-
-    def incomplete(self, document: Document | None) -> None:
-        """Say that a document breaks off, and why."""
-        if document is not None and not document.complete:
-            why = f": {document.reason}" if document.reason else ""
-            diagnostics.warn(f"{self._name}: output incomplete{why}")
 
     def cells(self, cells: tuple[CellResult, ...]) -> None:
         """Show what each cell gave, beside its first line; cells without output are left out."""

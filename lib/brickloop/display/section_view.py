@@ -7,11 +7,12 @@ from pathlib import Path
 
 from brickloop.display import console
 from brickloop.display.code import show_code, show_json
-from brickloop.display.figure import show_figure
+from brickloop.display.figure import show_figure, shown_path
 from brickloop.display.table import show_table
 from brickloop.model.document import Section
 from brickloop.model.failure import without_message
 from brickloop.model.plain import (
+    dedent_query,
     output_lines,
     pair_lines,
     progress_line,
@@ -33,11 +34,11 @@ def show_section(section: Section, keep: KeepFigure | None = None) -> None:
     """Show a section without its title."""
     saved = _saved(keep, section.title, section.mime, section.image)
     if not console.is_terminal():
-        for line in section_lines(section, saved=str(saved) if saved else ""):
+        for line in section_lines(section, saved=shown_path(saved) if saved else ""):
             console.write(line)
         return
     if section.query:
-        show_code(section.query, "sql")
+        show_code(dedent_query(section.query), "sql")
     if section.columns:
         show_table(
             section.columns,

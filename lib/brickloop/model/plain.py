@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ _WIDEST_COLUMN = 2000
 
 def section_lines(section: Section, *, saved: str = "") -> list[str]:
     """A section of the output document without its title; ``saved`` names a figure's file."""
-    lines = [*harmless(section.query).strip("\n").split("\n"), ""] if section.query else []
+    lines = [*dedent_query(section.query).split("\n"), ""] if section.query else []
     if section.columns:
         lines += table_lines(
             section.columns, section.rows, section.total, section.truncated, ms=section.ms
@@ -50,6 +51,14 @@ def section_lines(section: Section, *, saved: str = "") -> list[str]:
     if section.query and section.ms is not None and not section.columns:
         lines.append(f"({write_duration(section.ms)})")
     return lines + [f"({one_line(note)})" for note in section.notes]
+
+
+def dedent_query(query: str) -> str:
+    """A query, harmless, without the indent that it has in the notebook's source."""
+    lines = harmless(query).rstrip().split("\n")
+    while lines and not lines[0].strip():
+        del lines[0]
+    return textwrap.dedent("\n".join(lines))
 
 
 def output_lines(output: CellOutput, *, saved: str = "") -> list[str]:

@@ -2,204 +2,413 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import datetime
+from collections.abc import Callable, Iterable
 from html import escape
-from typing import Any
 
+import brickloop
 from brickloop.model.document import Document, Section
+from brickloop.model.failure import describe_failure
+from brickloop.model.plain import dedent_query, progress_line, value_pairs
 from brickloop.model.run import (
     CellOutput,
     CellResult,
     HtmlOutput,
     ImageOutput,
     RunResult,
+    RunStatus,
     TableOutput,
     TextOutput,
 )
+from brickloop.model.text import one_line, write_duration
+from brickloop.report import markup
+from brickloop.report.shell import render_shell
 
-_STYLE = """
-:root{color-scheme:light dark;--bg:#fbfbfa;--card:#fff;--ink:#1d2329;--dim:#66707a;--line:#e3e5e8;
---code:#f4f5f6;--accent:#c2410c;--bad:#b42318;--good:#1a7f4b}
-@media(prefers-color-scheme:dark){:root{--bg:#14171a;--card:#1c2024;--ink:#e6e8ea;--dim:#98a2ac;
---line:#31373d;--code:#24292e;--accent:#fb923c;--bad:#f97066;--good:#4cc38a}}
-*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);
-font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:980px;margin:0 auto;padding:28px 18px 60px}
-h1{font-size:1.5rem;margin:0 0 4px}h2{font-size:1.05rem;margin:0 0 10px}
-.facts{color:var(--dim);font-size:.9rem;margin-bottom:22px}
-.state{font-weight:600}.SUCCESS{color:var(--good)}.bad{color:var(--bad)}
-section{background:var(--card);border:1px solid var(--line);border-radius:10px;
-padding:16px 18px;margin:0 0 16px;overflow:hidden}
-section.error{border-color:var(--bad)}
-.group{font-size:.8rem;letter-spacing:.08em;text-transform:uppercase;
-color:var(--dim);margin:26px 0 10px}
-pre{background:var(--code);border-radius:7px;padding:10px 12px;margin:0 0 10px;overflow-x:auto;
-font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:pre-wrap;
-overflow-wrap:anywhere}
-details pre{margin-top:8px}summary{cursor:pointer;color:var(--dim);font-size:.9rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem;min-width:40%}
-th,td{padding:5px 12px 5px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
-th button{all:unset;cursor:pointer;font-weight:600}
-th button:focus-visible{outline:2px solid var(--accent)}
-th small{display:block;color:var(--dim);font-weight:400}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.null{color:var(--dim)}
-.note{color:var(--dim);font-size:.85rem;margin:8px 0 0}
-img{max-width:100%;height:auto;background:#fff;border-radius:7px}
-iframe{width:100%;height:320px;border:1px solid var(--line);border-radius:7px;background:#fff}
-"""
-_SCRIPT = """
-for(const button of document.querySelectorAll("th button"))button.addEventListener("click",()=>{
-const head=button.parentElement,table=head.closest("table"),body=table.tBodies[0];
-const column=[...head.parentElement.children].indexOf(head);
-const up=head.getAttribute("aria-sort")!=="ascending";
-for(const other of head.parentElement.children)other.removeAttribute("aria-sort");
-head.setAttribute("aria-sort",up?"ascending":"descending");
-const value=row=>row.children[column].textContent;
-const rows=[...body.rows].sort((a,b)=>{const x=value(a),y=value(b),m=Number(x),n=Number(y);
-const order=x!==""&&y!==""&&!isNaN(m)&&!isNaN(n)?m-n:x.localeCompare(y);return up?order:-order});
-body.append(...rows)});
-"""
+SavedFigure = Callable[[str, str, bytes], str]
+"""The link from the page to a figure's file, by its title, kind and bytes; empty for none."""
+
+_BUDGET = 24 * 1024 * 1024
+"""Characters of a page, figures included: more than that opens slowly or not at all."""
+_MOST_CARDS = 2_000
+_MOST_ENTRIES = 200
+_MOST_BARS = 60
+_LONGEST_TITLE = 300
 
 
-def render_page(result: RunResult, name: str) -> str:
+def render_page(result: RunResult, name: str, *, saved: SavedFigure | None = None) -> str:
     """The page of one run as HTML text."""
-    script_hash = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self';"
-        f" script-src 'sha256-{script_hash}'; base-uri 'none'; form-action 'none'"
-    )
-    status = result.status
-    state = (status.result or status.life_cycle).value
-    seconds = max(status.ended_ms - status.started_ms, 0) / 1000
-    css = "SUCCESS" if status.succeeded else "bad"
-    facts = [
-        f'<span class="state {css}">{escape(state)}</span>',
-        f"run {status.run_id}",
-        f"{seconds:.1f} s",
-    ]
-    document: Document | None = result.document
-    metadata = document.metadata if document else {}
-    facts += [f"{escape(key)}: {escape(value)}" for key, value in metadata.items()]
-    parts = [_error(result)] if not status.succeeded else []
-    if document is not None and document.sections:
-        parts += [_section(section) for section in document.sections]
-        if not document.complete:
-            parts.append('<p class="note">The output is incomplete: the notebook ended early.</p>')
-    if result.cells:
-        parts.append('<p class="group">Cells</p>')
-        parts += [_cell(cell) for cell in result.cells if cell.state != "skipped"]
-    if result.exit_value:
-        parts.append(f"<section><h2>Exit value</h2>{_pre(result.exit_value)}</section>")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(name)}</title><style>{_STYLE}</style></head><body><main>"
-        f'<h1>{escape(name)}</h1><p class="facts">{" · ".join(facts)}</p>'
-        f"{''.join(parts)}</main><script>{_SCRIPT}</script></body></html>\n"
-    )
+    return _Page(result, name, saved or (lambda title, mime, data: "")).render()
 
 
-def _error(result: RunResult) -> str:
-    failed = next((cell for cell in result.cells if cell.error is not None), None)
-    if failed is not None and failed.error is not None:
-        heading = f"Cell {failed.index + 1}: {failed.error.name}: {failed.error.message}"
-        body = _pre(failed.command) + _pre(failed.error.trace)
-    else:
-        heading = result.error or result.status.message or "The run did not succeed"
-        body = _pre(result.error_trace or "")
-    return f'<section class="error"><h2 class="bad">{escape(heading)}</h2>{body}</section>'
+class _Page:
+    """The parts of a page, and how much room is left on it."""
 
+    def __init__(self, result: RunResult, name: str, saved: SavedFigure) -> None:
+        self._result = result
+        self._name = name
+        self._saved = saved
+        self._left = _BUDGET
+        self._document: Document | None = result.document
+        file = name.rsplit("/", 1)[-1]
+        self._text_file, self._json_file = f"{file}.txt", f"{file}.json"
 
-def _section(section: Section) -> str:
-    parts = [f"<h2>{escape(section.title)}</h2>"]
-    if section.query:
-        parts.append(_pre(section.query))
-    if section.columns:
-        parts.append(_table(section.columns, section.rows, section.total, section.truncated))
-    elif section.image is not None:
-        parts.append(_image(section.mime or "", section.image, section.title))
-    elif section.kind == "html":
-        parts.append(_frame(section.text))
-    else:
-        parts.append(_pre(section.trace or section.text))
-    css = ' class="error"' if section.kind == "error" else ""
-    return f"<section{css}>{''.join(parts)}</section>"
-
-
-def _cell(cell: CellResult) -> str:
-    seconds = max(cell.ended_ms - cell.started_ms, 0) / 1000
-    outputs = "".join(_output(output) for output in cell.outputs)
-    return (
-        f"<section><h2>[{cell.index + 1}] {escape(cell.first_line)}</h2>"
-        f"<details><summary>code · {seconds:.2f} s</summary>{_pre(cell.command)}</details>"
-        f"{outputs}</section>"
-    )
-
-
-def _output(output: CellOutput) -> str:
-    if isinstance(output, TextOutput):
-        return _pre(output.text)
-    if isinstance(output, TableOutput):
-        return _table(output.columns, output.rows, None, output.truncated)
-    if isinstance(output, ImageOutput):
-        return _image(output.mime, output.data, "figure")
-    if isinstance(output, HtmlOutput):
-        return _frame(output.html)
-    return f'<p class="bad">{escape(output.name)}: {escape(output.message)}</p>{_pre(output.trace)}'
-
-
-def _table(
-    columns: tuple[tuple[str, str], ...],
-    rows: tuple[tuple[Any, ...], ...],
-    total: int | None,
-    truncated: bool,
-) -> str:
-    numeric = [
-        any(isinstance(row[index], int | float) for row in rows) for index in range(len(columns))
-    ]
-    head = "".join(
-        f'<th{_number(is_number)}><button type="button">{escape(name)}</button>'
-        f"<small>{escape(kind)}</small></th>"
-        for (name, kind), is_number in zip(columns, numeric, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            '<td class="null">NULL</td>'
-            if value is None
-            else f"<td{_number(is_number)}>{escape(str(value))}</td>"
-            for value, is_number in zip(row, numeric, strict=True)
+    def render(self) -> str:
+        document = self._document
+        sections = list(document.sections) if document else []
+        cells = [cell for cell in self._result.cells if _is_told(cell)]
+        cards = [self._failure()] if not self._result.status.succeeded else []
+        cards += self._gaps()
+        cards += self._cards("Output", "section", sections, self._section)
+        if document and document.progress and not document.complete:
+            cards += [self._section(0, each, "progress") for each in document.progress]
+        if self._result.exit_value:
+            cards.append(self._exit(self._result.exit_value))
+        if len(cells) > 1:
+            cards.append(_timing(cells))
+        cards += self._cards("Cells", "cell", cells, self._cell)
+        if not sections and not cells and self._result.status.succeeded:
+            cards.append('<p class="note">The run put nothing out.</p>')
+        content = (
+            f'<div class="wrap with-nav">{self._contents(sections, cells)}'
+            f'<main id="main">{"".join(cards)}</main></div>'
         )
-        + "</tr>"
-        for row in rows
-    )
-    note = f"{len(rows):,} rows"
-    if truncated:
-        note = f"{len(rows):,} of {'more' if total is None else f'{total:,}'} rows"
+        return render_shell(
+            title=f"{one_line(self._name)}: {state_of(self._result.status)}",
+            head=self._head(),
+            content=content,
+            foot=self._foot(),
+        )
+
+    def _head(self) -> str:
+        result, document = self._result, self._document
+        status = result.status
+        facts = [("Started", moment(status.started_ms)), ("Took", _took_run(status))]
+        run = str(status.run_id)
+        if status.page_url.startswith(("https://", "http://")):
+            run = f'<a href="{escape(status.page_url)}" rel="noopener noreferrer">{run}</a>'
+        facts.append(("Run", run))
+        named: dict[str, str] = {}
+        if document is not None:
+            named = {**document.params, **document.metadata}
+        shown = [(text, value) for text, value in facts if value]
+        items = "".join(f"<div><dt>{text}</dt><dd>{value}</dd></div>" for text, value in shown)
+        items += "".join(
+            f"<div><dt>{_short(key)}</dt><dd>{_short(value)}</dd></div>"
+            for key, value in list(named.items())[:60]
+        )
+        return (
+            f'<div class="title"><h1>{markup.text_markup(self._name)}</h1>'
+            f'{state_pill(status)}</div><dl class="facts">{items}</dl>'
+        )
+
+    def _contents(self, sections: list[Section], cells: list[CellResult]) -> str:
+        groups = (
+            ("Output", "section", [(each.title, each.kind == "error") for each in sections]),
+            (
+                "Cells",
+                "cell",
+                [(f"{c.index + 1} {_named(c)}", c.error is not None) for c in cells],
+            ),
+        )
+        parts = []
+        for heading, kind, entries in groups:
+            if entries:
+                links = "".join(
+                    f"<li><a{' class=bad' if bad else ''} href=#{kind}-{at}>{_short(text)}</a></li>"
+                    for at, (text, bad) in enumerate(entries[:_MOST_ENTRIES], 1)
+                )
+                if len(entries) > _MOST_ENTRIES:
+                    links += f"<li><a>… {len(entries) - _MOST_ENTRIES:,} more</a></li>"
+                parts.append(f"<h2>{heading}</h2><ul>{links}</ul>")
+        return f'<nav class="contents" aria-label="Contents">{"".join(parts)}</nav>'
+
+    def _cards(
+        self,
+        heading: str,
+        kind: str,
+        items: list[Section] | list[CellResult],
+        render: Callable[..., str],
+    ) -> Iterable[str]:
+        """A group of cards, as many as there is room for."""
+        if not items:
+            return
+        button = ""
+        if kind == "cell":
+            button = (
+                '<span class="plain"><button type="button" class="button" data-action="code" '
+                'aria-pressed="false" hidden>Show all code</button></span>'
+            )
+        yield f'<h2 class="group">{heading}{button}</h2>'
+        for at, item in enumerate(items, 1):
+            card = render(at, item, f"{kind}-{at}") if at <= _MOST_CARDS else ""
+            if not card or len(card) > self._left:
+                left_out = len(items) - at + 1
+                yield (
+                    f'<p class="banner">{left_out:,} more of {len(items):,} {kind}s are not shown, '
+                    f"to keep the page light. {self._files()} hold all of them.</p>"
+                )
+                return
+            self._left -= len(card)
+            yield card
+
+    def _section(self, at: int, section: Section, anchor: str) -> str:
+        css = {"error": " bad", "warning": " warn"}.get(section.kind, "")
+        took = write_duration(section.ms) if section.ms is not None else ""
+        return (
+            f'<section class="card{css}" id="{anchor}">'
+            f"{_card_head(_short(section.title), took)}{self._section_body(section)}"
+            f"{''.join(map(markup.note_markup, section.notes))}</section>"
+        )
+
+    def _section_body(self, section: Section) -> str:
+        query = dedent_query(section.query) if section.query else ""
+        parts = [markup.code(query, "sql")] if query else []
+        kind = section.kind
+        if section.columns:
+            parts.append(
+                markup.table(
+                    section.columns,
+                    section.rows,
+                    section.title,
+                    total=section.total,
+                    truncated=section.truncated,
+                    ms=section.ms,
+                )
+            )
+        elif kind == "figure":
+            parts.append(self._image(section.mime, section.image, section.title))
+        elif kind == "html":
+            parts.append(markup.frame(section.text, section.title))
+        elif kind == "markdown":
+            parts.append(markup.markdown(section.text))
+        elif kind == "code":
+            parts.append(markup.code(section.text, (section.language or "").lower()))
+        elif kind == "json":
+            parts.append(markup.json_block(section.text))
+        elif kind == "metric" and len(section.values) == 1:
+            parts.append(_metric(section))
+        elif kind in {"values", "metric"}:
+            parts.append(markup.pairs(value_pairs(section)))
+        elif kind == "progress":
+            parts.append(_progress(section))
+        elif kind == "log":
+            parts.append(_log(section))
+        elif kind == "error":
+            parts.append(f'<p class="bad-text"><b>{markup.text_markup(section.text)}</b></p>')
+            parts.append(markup.block(section.trace, "trace"))
+        else:
+            parts.append(markup.block(section.text))
+        return "".join(parts)
+
+    def _cell(self, at: int, cell: CellResult, anchor: str) -> str:
+        outputs = "".join(self._output(output, cell) for output in cell.outputs)
+        if not outputs and cell.command.lstrip().lower().startswith("%md"):
+            first, _, rest = cell.command.lstrip().partition("\n")
+            prose = markup.markdown(f"{first.partition(' ')[2]}\n{rest}")
+            return f'<section class="card prose" id="{anchor}">{prose}</section>'
+        title = _short(cell.first_line)
+        css = "" if cell.title else ' class="code-line"'
+        head = (
+            f'<header><h3{css}><span class="n">{cell.index + 1}</span> {title}</h3>'
+            f'<span class="took">{_took_cell(cell)}</span></header>'
+        )
+        failed = cell.error is not None
+        lines = cell.command.count("\n") + 1
+        source = (
+            f'<details class="code"><summary>Code, {lines} line{"" if lines == 1 else "s"}'
+            f"</summary>{markup.code(cell.command)}</details>"
+        )
+        return (
+            f'<section class="card{" bad" if failed else ""}" id="{anchor}">'
+            f"{head}{source}{outputs}</section>"
+        )
+
+    def _output(self, output: CellOutput, cell: CellResult) -> str:
+        if isinstance(output, TextOutput):
+            return markup.block(output.text.rstrip("\n"))
+        if isinstance(output, TableOutput):
+            return markup.table(
+                output.columns, output.rows, cell.first_line, truncated=output.truncated
+            )
+        if isinstance(output, ImageOutput):
+            return self._image(output.mime, output.data, cell.first_line)
+        if isinstance(output, HtmlOutput):
+            return markup.frame(output.html, cell.first_line)
+        error = f"{output.name}: {output.message}" if output.name else output.message
+        return (
+            f'<p class="bad-text"><b>{markup.text_markup(error)}</b></p>'
+            f"{markup.block(output.trace, 'trace')}"
+        )
+
+    def _image(self, mime: str | None, data: bytes | None, title: str) -> str:
+        saved = self._saved(title, mime, data) if mime and data else ""
+        return markup.image(mime, data, title, saved)
+
+    def _failure(self) -> str:
+        failure = describe_failure(self._result)
+        error = f"{failure.name}: {failure.message}" if failure.name else failure.message
+        parts = [f'<h2 class="bad-text">{_short(error)}</h2>']
+        if len(error) > _LONGEST_TITLE:
+            parts.append(markup.block(error))
+        if failure.cell is not None:
+            title = f" ({_short(failure.cell.title)})" if failure.cell.title else ""
+            place = f", line {failure.line}" if failure.line else ""
+            parts.append(f'<p class="note">in cell {failure.cell.index + 1}{title}{place}</p>')
+            parts.append(markup.code(failure.cell.command, marked=failure.line or 0))
+        if failure.trace:
+            parts.append(markup.block(failure.trace, "trace"))
+        full = self._full_trace()
+        if failure.shortened and full:
+            parts.append(
+                "<details><summary>The whole trace</summary>"
+                f"{markup.block(full, 'trace')}</details>"
+            )
+        if failure.hint:
+            parts.append(f'<p class="hint"><b>Hint</b> {markup.text_markup(failure.hint)}</p>')
+        return f'<section class="card failure" role="alert">{"".join(parts)}</section>'
+
+    def _full_trace(self) -> str:
+        error = next((cell.error for cell in self._result.cells if cell.error), None)
+        return error.trace if error else self._result.error_trace or ""
+
+    def _gaps(self) -> list[str]:
+        """What is missing, said above everything else."""
+        found = []
+        document = self._document
+        if (
+            document is not None
+            and not document.complete
+            and (document.reason or not self._result.status.succeeded)
+        ):
+            why = f": {document.reason}" if document.reason else ""
+            found.append(f"The output is incomplete{why}.")
+        if self._result.cells_missing:
+            found.append(f"There are no cells: {self._result.cells_missing}")
+        return [f'<p class="banner">{markup.text_markup(text)}</p>' for text in found]
+
+    def _exit(self, value: str) -> str:
+        body = markup.json_block(value) if value[:1] in {"{", "["} else markup.block(value)
+        return f'<section class="card" id="exit">{_card_head("Exit value")}{body}</section>'
+
+    def _files(self) -> str:
+        text, data = escape(_url(self._text_file)), escape(_url(self._json_file))
+        return (
+            f'<a href="{text}">{escape(one_line(self._text_file))}</a> and '
+            f'<a href="{data}">{escape(one_line(self._json_file))}</a>'
+        )
+
+    def _foot(self) -> str:
+        return (
+            f"<span>brickloop {escape(brickloop.__version__)}</span>"
+            f"<span>The same in other forms: {self._files()}</span>"
+        )
+
+
+def state_of(status: RunStatus) -> str:
+    """The result state, or the life-cycle state of a run that has none."""
+    return status.result.value if status.result else status.life_cycle.value
+
+
+def state_pill(status: RunStatus) -> str:
+    """The state of a run, in its colour and in words."""
+    css = "good" if status.succeeded else "bad" if status.life_cycle.is_final else "open"
+    words = state_of(status).replace("_", " ").capitalize()
+    return f'<span class="state {css}">{escape(words)}</span>'
+
+
+def _is_told(cell: CellResult) -> bool:
+    return cell.state != "skipped" and bool(cell.command.strip() or cell.outputs)
+
+
+def _named(cell: CellResult) -> str:
+    """A cell's title or first line; of a Markdown cell its first words."""
+    if cell.title or not cell.command.lstrip().lower().startswith("%md"):
+        return cell.first_line
+    words = (line.strip("# *_`\t") for line in cell.command.lstrip()[3:].split("\n"))
+    return next((line for line in words if line), "%md")
+
+
+def _card_head(title: str, took: str = "") -> str:
+    return f'<header><h3>{title}</h3><span class="took">{took}</span></header>'
+
+
+def _timing(cells: list[CellResult]) -> str:
+    """A bar for each cell: when it began and how long it took."""
+    timed = [cell for cell in cells if cell.started_ms and cell.ended_ms >= cell.started_ms]
+    numbers = {cell.index: at for at, cell in enumerate(cells, 1)}
+    begun = min((cell.started_ms for cell in timed), default=0)
+    whole = max((cell.ended_ms for cell in timed), default=0) - begun
+    if whole <= 0:
+        return ""
+    slowest = sorted(timed, key=lambda cell: cell.started_ms - cell.ended_ms)[:_MOST_BARS]
+    lines = []
+    for cell in sorted(slowest, key=lambda each: each.index):
+        took = cell.ended_ms - cell.started_ms
+        place = f"--from:{(cell.started_ms - begun) / whole:.2%};--long:{took / whole:.2%}"
+        lines.append(
+            f"<li{' class=bad' if cell.error else ''}>"
+            f'<a href="#cell-{numbers[cell.index]}">{cell.index + 1} {_short(_named(cell))}</a>'
+            f'<span class="track" style="{place}"><span></span></span>'
+            f'<span class="ms">{write_duration(took)}</span></li>'
+        )
+    left_out = len(timed) - len(slowest)
+    note = markup.note_markup(f"{left_out:,} quicker cells are left out") if left_out else ""
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f'</div><p class="note">{note}</p>'
+        '<h2 class="group">Time</h2><section class="card" id="time" aria-label="Time of each cell">'
+        f'<ul class="timing">{"".join(lines)}</ul>{note}</section>'
     )
 
 
-def _number(is_number: bool) -> str:
-    return ' class="n"' if is_number else ""
+def _metric(section: Section) -> str:
+    (_, value), *_ = value_pairs(section)
+    unit = markup.text_markup(section.unit)
+    shown = escape(value.removesuffix(f" {one_line(section.unit)}") if section.unit else value)
+    return f'<p class="metric">{shown}{f" <small>{unit}</small>" if unit else ""}</p>'
 
 
-def _image(mime: str, data: bytes, title: str) -> str:
-    if mime not in {"image/png", "image/jpeg", "image/svg+xml"}:
-        return '<p class="note">a figure of an unknown kind</p>'
-    encoded = base64.b64encode(data).decode()
-    # as an image an SVG cannot run what it may hold
-    return f'<img alt="{escape(title)}" src="data:{mime};base64,{encoded}">'
+def _progress(section: Section) -> str:
+    bar = ""
+    if section.of and section.of > 0:
+        share = min(max((section.done or 0) / section.of, 0), 1)
+        bar = f'<progress max="1" value="{share:.4f}"></progress> '
+    words = progress_line(section).partition("] ")
+    return f"<p>{bar}{markup.text_markup(words[2] or words[0])}</p>"
 
 
-def _frame(html: str) -> str:
-    """Foreign HTML in a frame that may run nothing and reach nothing."""
-    return f'<iframe sandbox srcdoc="{escape(html, quote=True)}" title="HTML output"></iframe>'
+def _log(section: Section) -> str:
+    level = section.level if section.level in {"debug", "info", "warning", "error"} else "info"
+    shown, note = markup.cut(section.text)
+    return (
+        f'<p class="log"><span class="level {level}">{level.upper()}</span> '
+        f"{markup.text_markup(shown)}</p>{note}"
+    )
 
 
-def _pre(text: str) -> str:
-    return f"<pre>{escape(text)}</pre>" if text else ""
+def _short(text: str) -> str:
+    line = one_line(text[: 2 * _LONGEST_TITLE])
+    return escape(line if len(line) <= _LONGEST_TITLE else f"{line[:_LONGEST_TITLE]}…")
+
+
+def _took_run(status: RunStatus) -> str:
+    return write_duration(status.ended_ms - status.started_ms) if status.ended_ms else ""
+
+
+def _took_cell(cell: CellResult) -> str:
+    return write_duration(max(cell.ended_ms - cell.started_ms, 0)) if cell.ended_ms else ""
+
+
+def moment(ms: int) -> str:
+    """A time as markup, in UTC; empty for none."""
+    if ms <= 0:
+        return ""
+    try:
+        moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return ""
+    return f'<time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M:%S} UTC</time>'
+
+
+def _url(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path)

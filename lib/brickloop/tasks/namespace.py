@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from brickloop.tasks import graph, local, project, run, sync
+from brickloop.tasks import graph, local, project, report, run, sync
 
 
 def namespace() -> Collection:
@@ -15,6 +15,7 @@ def namespace() -> Collection:
     commands.add_task(run.output)
     for task in _tasks(graph):
         commands.add_task(task)
+    commands.add_task(report.report)
     commands.add_task(project.doctor)
     commands.add_collection(Collection("local", *_tasks(local)))
     commands.add_collection(Collection("sync", *_tasks(sync)))

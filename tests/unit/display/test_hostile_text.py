@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.display.samples import SECTIONS
 
 from brickloop.display.run_view import RunView
-from brickloop.model.document import Document, Section
+from brickloop.model.document import Section
 from brickloop.model.run import (
     CellResult,
     ErrorOutput,
@@ -115,7 +115,6 @@ def seen_of(section, result, name, terminal, env):
         view = RunView(name)
         view.started(name, 1, result.status.page_url)
         view.section(section)
-        view.incomplete(Document(reason=name))
         view.cells(result.cells)
         view.failure(result)
         view.finished(result, ())

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.display.samples import CELLS, SECTIONS, failed, on_terminal, status, succeeded
 
 from brickloop.display.run_view import RunView
-from brickloop.model.document import Document, Section
+from brickloop.model.document import Section
 from brickloop.model.run import CellResult, LifeCycle, ResultState, RunResult, TextOutput
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -123,15 +123,6 @@ def test_a_run_that_gives_its_own_reason(capsys):
     assert "n: TIMEDOUT" in out
     assert "took too long" in out
     assert "hint: give it more time" in out
-
-
-def test_an_incomplete_document_is_said(capsys):
-    view = RunView("n")
-    view.incomplete(Document(complete=True))
-    view.incomplete(None)
-    assert capsys.readouterr().err == ""
-    view.incomplete(Document(reason="the driver ended"))
-    assert capsys.readouterr().err == "warning: n: output incomplete: the driver ended\n"
 
 
 def test_progress_moves_on_a_terminal_and_is_four_lines_in_a_log(monkeypatch, capsys):
