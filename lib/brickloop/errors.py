@@ -6,12 +6,14 @@
     │   ├── OutputUnavailable 1  an output cannot be shown; which of these says why:
     │   │     OutputMissing, OutputEmpty, OutputNotText, OutputForbidden, OutputNotOurs,
     │   │     OutputTooNew, OutputDamaged
+    │   ├── StatementFailed   1  a warehouse refused a statement or failed while it ran it
     │   └── HeldBack          1  a write was held because the other side changed too
     ├── UsageError            2  the caller's words, files or settings are wrong; nothing changed
     │   ├── SettingsError     2  a settings file or variable cannot be understood
     │   ├── NotebookError     2  a file is no notebook, or two files would be one notebook
     │   └── PathError         2  a path is malformed or leads outside its folder
     ├── ConnectionFailed      3  the workspace cannot be reached
+    │   ├── ConnectionLost    3  a connection to a warehouse broke, before or while a statement ran
     │   └── NotAuthenticated  3  the workspace does not accept who we say we are
     └── TimedOut              4  a limit the user set was reached
 
@@ -44,6 +46,31 @@ class WorkFailed(BrickloopError):
 
 class RunFailed(WorkFailed):
     """A job run ended in a state other than success."""
+
+
+class StatementFailed(WorkFailed):
+    """A warehouse refused a statement, or failed while it ran it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        statement: str = "",
+        sqlstate: str | None = None,
+        line: int | None = None,
+        position: int | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.statement = statement
+        """The statement as it was sent."""
+        self.sqlstate = sqlstate
+        """Five characters, None where the warehouse gave none."""
+        self.line = line
+        """The line of the statement that is meant, from 1; None where that is not known."""
+        self.position = position
+        """The character in that line, from 0."""
 
 
 class OutputUnavailable(WorkFailed):
@@ -104,6 +131,22 @@ class ConnectionFailed(BrickloopError):
     """The workspace cannot be reached."""
 
     exit_code = 3
+
+
+class ConnectionLost(ConnectionFailed):
+    """A connection to a warehouse broke, before a statement was sent or while it ran."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        may_have_run: bool,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.may_have_run = may_have_run
+        """False where the statement certainly had no effect, so that it may be sent again."""
 
 
 class NotAuthenticated(ConnectionFailed):
