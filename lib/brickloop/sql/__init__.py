@@ -1,0 +1,1 @@
+"""SQL: the pool of sessions, the cache of results, and what may be cached."""

@@ -1,0 +1,98 @@
+"""One of many processes asks, the others wait for its answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_PAUSE = 0.02
+_threads: dict[str, threading.Lock] = {}
+_guard = threading.Lock()
+
+
+@contextlib.contextmanager
+def one_at_a_time(
+    folder: Path, key: str, *, on_wait: Callable[[], None] = lambda: None
+) -> Iterator[bool]:
+    """Hold the key's lock against other threads and processes; yields whether it had to wait.
+
+    The system frees the lock when its holder dies, however it dies. Where no lock can be made (a
+    read-only folder) nobody waits: a query asked twice is better than none.
+    """
+    with _guard:
+        thread_lock = _threads.setdefault(key, threading.Lock())
+    waited = not thread_lock.acquire(blocking=False)
+    if waited:
+        on_wait()
+        thread_lock.acquire()
+    try:
+        handle, waited_outside = _take(folder / f"{key[:40]}.lock", on_wait)
+        try:
+            yield waited or waited_outside
+        finally:
+            if handle is not None:
+                _give_back(folder / f"{key[:40]}.lock", handle)
+    finally:
+        thread_lock.release()
+        with _guard:
+            if not thread_lock.locked():
+                _threads.pop(key, None)
+
+
+def _take(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, bool]:
+    waited = False
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return None, waited
+        try:
+            while not _try_lock(handle):
+                if not waited:
+                    waited = True
+                    on_wait()
+                time.sleep(_PAUSE)
+        except BaseException:
+            os.close(handle)
+            raise
+        # the last holder takes the file away: a lock on a file that is gone locks nobody out
+        with contextlib.suppress(OSError):
+            if sys.platform == "win32" or path.stat().st_ino == os.fstat(handle).st_ino:
+                return handle, waited
+        os.close(handle)
+
+
+def _give_back(path: Path, handle: int) -> None:
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            path.unlink()
+    os.close(handle)
+    if sys.platform == "win32":
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
