@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brickloop.flows.connections import ConnectionManager
     from brickloop.flows.job_runner import JobRunner
     from brickloop.flows.output import NotebookOutputReader
     from brickloop.flows.workspace_sync import WorkspaceSync
@@ -17,13 +18,21 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "ConnectionManager": "brickloop.flows.connections",
     "JobRunner": "brickloop.flows.job_runner",
     "NotebookOutput": "brickloop.runtime.notebook_output",
     "NotebookOutputReader": "brickloop.flows.output",
     "WorkspaceSync": "brickloop.flows.workspace_sync",
 }
 
-__all__ = ["JobRunner", "NotebookOutput", "NotebookOutputReader", "WorkspaceSync", "__version__"]
+__all__ = [
+    "ConnectionManager",
+    "JobRunner",
+    "NotebookOutput",
+    "NotebookOutputReader",
+    "WorkspaceSync",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

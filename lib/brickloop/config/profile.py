@@ -102,6 +102,30 @@ def profiles(env: Mapping[str, str] | None = None) -> dict[str, str]:
     return found
 
 
+def credential_fields(target: Target, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the SDK would sign in to a remote target with, by the SDK's names; holds secrets.
+
+    The fields of the target's profile, or DATABRICKS_* and the clouds' variables without one.
+    """
+    environment = os.environ if env is None else env
+    if target.profile is not None:
+        parsed = _read_config(Path(target.config_file or _config_file(environment)))
+        if parsed is None:
+            return {}
+        if target.profile == "DEFAULT":
+            return dict(parsed.defaults())
+        return dict(parsed.items(target.profile)) if parsed.has_section(target.profile) else {}
+    found = {
+        name.removeprefix("DATABRICKS_").lower(): value
+        for name, value in environment.items()
+        if name.startswith("DATABRICKS_") and value
+    }
+    clouds = ("ARM_", "AZURE_", "GOOGLE_")
+    return found | {
+        name.lower(): value for name, value in environment.items() if name.startswith(clouds)
+    }
+
+
 def _from_profile(name: str, source: str, env: Mapping[str, str]) -> Target:
     if name == LOCAL_PROFILE:
         return Target("local", f"profile 'local' ({source})")

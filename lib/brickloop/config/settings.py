@@ -37,6 +37,12 @@ DEFAULTS: dict[str, str | None] = {
     "compute": "serverless",
     "run_timeout": "3600",
     "outputs": "outputs",
+    "warehouse": None,
+    "catalog": None,
+    "schema": None,
+    "cache": None,
+    "cache_ttl": "300",
+    "cache_size": "1024",
 }
 """Every setting with its default; what each means stands in ``DESCRIPTIONS``."""
 
@@ -47,6 +53,12 @@ DESCRIPTIONS: dict[str, str] = {
     "compute": "'serverless', 'cluster:' and an id or name, or a job cluster's settings as a table",
     "run_timeout": "seconds after which the workspace ends a run",
     "outputs": "local folder that outputs are saved in",
+    "warehouse": "SQL warehouse, by id or name; without one that runs is taken",
+    "catalog": "catalog that unqualified names in queries are looked up in",
+    "schema": "schema that unqualified names in queries are looked up in",
+    "cache": "folder of cached query results (default: .brickloop/cache in the project)",
+    "cache_ttl": "seconds that a cached query result is good for",
+    "cache_size": "most megabytes that cached query results may take",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from brickloop.tasks import graph, local, project, report, run, sync
+from brickloop.tasks import graph, local, project, query, report, run, sync
 
 
 def namespace() -> Collection:
@@ -16,7 +16,9 @@ def namespace() -> Collection:
     for task in _tasks(graph):
         commands.add_task(task)
     commands.add_task(report.report)
+    commands.add_task(query.query)
     commands.add_task(project.doctor)
+    commands.add_collection(Collection("cache", *query.CACHE))
     commands.add_collection(Collection("local", *_tasks(local)))
     commands.add_collection(Collection("sync", *_tasks(sync)))
     return commands
