@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
+import time
 import uuid
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -338,3 +341,99 @@ def test_one_notebook_needs_no_more_of_its_folder_than_it_reaches(runner, tmp_pa
     (folder / "uses_twin.py").write_text("# Databricks notebook source\n# MAGIC %run ./twin")
     with pytest.raises(NotebookError, match="would be one object"):
         runner.run_file(folder / "uses_twin.py")
+
+
+WAITS = """import os, time
+end = time.time() + 60
+while not os.path.exists({go!r}):
+    assert time.time() < end
+    time.sleep(0.05)
+dbutils.notebook.exit('done')"""
+
+
+class Crashed(BaseException):
+    """Stands for a process that dies."""
+
+
+def crash(monkeypatch: pytest.MonkeyPatch, runner: JobRunner, name: str) -> None:
+    """Let the next call of a method of the runner's runs die before it does anything."""
+
+    def die(*_: object, **__: object) -> None:
+        raise Crashed
+
+    monkeypatch.setattr(runner.runs(), name, die)
+
+
+def test_a_run_whose_caller_died_is_taken_up_again_and_not_started_twice(
+    runner, path, volume_folder, client, local_server, tmp_path, monkeypatch, capsys
+):
+    go = f"{volume_folder}/go"
+    content = WAITS.format(go=go)
+    crash(monkeypatch, runner, "follow")
+    with pytest.raises(Crashed):
+        runner.create_and_run(path, content)
+    (running,) = [run.run_id for run in client.jobs.list_runs() if run.run_name.endswith("analysis")
+                  and not run.end_time]  # fmt: skip
+    opened = OpenTarget(Target("local", "a test"), client, local_server.host, USER, "")
+    later = JobRunner(load_settings(tmp_path, env={}), opened=opened)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(later.create_and_run, path, content)
+        said, deadline = "", time.monotonic() + 60
+        while f"taking up run {running}" not in said:
+            assert time.monotonic() < deadline, said
+            said += capsys.readouterr().err
+            time.sleep(0.05)
+        client.files.upload(go, io.BytesIO(b""))
+        result = coming.result(timeout=60)
+    assert (result.run_id, result.exit_value) == (running, "done")
+    later.close()
+
+
+def test_a_request_that_was_never_answered_is_sent_again_under_its_key(
+    runner, path, client, monkeypatch
+):
+    from brickloop.jobs import submit as module
+
+    sent = []
+    original = module.submit
+
+    def lose_the_answer(client, host, request):
+        sent.append((request.run_key, original(client, host, request)))
+        if len(sent) == 1:
+            raise Crashed
+        return sent[-1][1]
+
+    monkeypatch.setattr(module, "submit", lose_the_answer)
+    content = "import time\ntime.sleep(2)\ndbutils.notebook.exit('once')"
+    with pytest.raises(Crashed):
+        runner.create_and_run(path, content)
+    result = runner.create_and_run(path, content)
+    assert result.exit_value == "once"
+    assert sent[0] == sent[1]
+    assert result.run_id == sent[0][1]
+
+
+def test_a_run_that_was_deleted_meanwhile_is_started_anew(runner, path, client, monkeypatch):
+    with monkeypatch.context() as patch:
+        crash(patch, runner, "follow")
+        with pytest.raises(Crashed):
+            runner.create_and_run(path, "dbutils.notebook.exit('x')")
+    lost = next(run for run in client.jobs.list_runs() if run.run_name.endswith("analysis"))
+    client.jobs.wait_get_run_job_terminated_or_skipped(lost.run_id)
+    client.jobs.delete_run(lost.run_id)
+    result = runner.create_and_run(path, "dbutils.notebook.exit('x')")
+    assert result.exit_value == "x" and result.run_id != lost.run_id
+
+
+def test_fresh_starts_anew_beside_a_run_that_goes_on(
+    runner, path, volume_folder, client, monkeypatch
+):
+    go = f"{volume_folder}/go"
+    with monkeypatch.context() as patch:
+        crash(patch, runner, "follow")
+        with pytest.raises(Crashed):
+            runner.create_and_run(path, WAITS.format(go=go))
+    first = next(run for run in client.jobs.list_runs() if run.run_name.endswith("analysis"))
+    client.files.upload(go, io.BytesIO(b""))
+    result = runner.create_and_run(path, WAITS.format(go=go), fresh=True)
+    assert result.success and result.run_id != first.run_id

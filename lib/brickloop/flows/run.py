@@ -92,6 +92,12 @@ class RunObserver:
         if self._events is not None:
             self._events.note(note.code, note.text)
 
+    def say(self, code: str, text: str) -> None:
+        """What is no warning: the person asked for it."""
+        diagnostics.note(text)
+        if self._events is not None:
+            self._events.note(code, text)
+
     def result(self, result: RunResult) -> None:
         """All that is known of it has been fetched: cells, logs, and each task's own."""
         for task in result.tasks or (None,):
@@ -346,7 +352,7 @@ class Runs:
         run_id = record.run_id or 0
         if on_interrupt == "detach":
             self.end(record, "detached")
-            diagnostics.note(come_back(name, run_id))
+            observer.say("detached", come_back(name, run_id))
             return
         try:
             self.opened.client.jobs.cancel_run(run_id)
@@ -354,7 +360,7 @@ class Runs:
             text = f"run {run_id} could not be cancelled and may go on: {error}"
             observer.note(Note("cancel_failed", text))
         else:
-            diagnostics.note(f"{name}: run {run_id} is being cancelled")
+            observer.say("cancel_requested", f"{name}: run {run_id} is being cancelled")
         self.end(record, "cancelled")
 
 

@@ -1,7 +1,7 @@
 """A run on disk while it goes on: ``events.jsonl`` and ``result.json``, for editors and agents.
 
 ``.brickloop/runs/<run id>/`` holds what the terminal shows, as it shows it. The format is described
-in docs/run-events.md and by docs/run-events.schema.json.
+in docs/run-events.md and by run_events.schema.json.
 """
 
 from __future__ import annotations
@@ -65,6 +65,15 @@ class RunEvents:
         self._cells: set[tuple[str, int]] = set()
         self._broken = False
         self._guard(lambda: self._open(root))
+
+    @classmethod
+    def reopened(cls, root: Path, run_id: int) -> RunEvents | None:
+        """The record of a run that is there, to be continued; None where there is none."""
+        first = next((e for e in _events(root / str(run_id)) if e.get("kind") == "started"), None)
+        if first is None:
+            return None
+        names = ("run_key", "host", "output", "parameters")
+        return cls(root, run_id, {name: first[name] for name in names if name in first})
 
     def started(self, name: str, run_id: int, url: str) -> None:
         """The run is there."""

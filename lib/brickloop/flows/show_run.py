@@ -9,7 +9,7 @@ from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError
 from brickloop.flows.run import RunObserver, come_back
-from brickloop.flows.run_events import figure_keeper
+from brickloop.flows.run_events import RunEvents, figure_keeper
 from brickloop.jobs.follow import Note, incomplete_text
 from brickloop.model.run import RunResult, RunStatus
 
@@ -35,8 +35,10 @@ def show_run(
     client, host = runs.opened.client, runs.opened.host
     status, folders = look_up(client, host, run_id, OUTPUT_PARAMETER)
     name = name_of(status)
-    keep = figure_keeper(settings.state_folder / "runs" / str(status.run_id))
-    observer = RunObserver(name, RunView(name, keep_figure=keep), None, shown=show)
+    folder = settings.state_folder / "runs"
+    keep = figure_keeper(folder / str(status.run_id))
+    events = RunEvents.reopened(folder, status.run_id)
+    observer = RunObserver(name, RunView(name, keep_figure=keep), events, shown=show)
     observer.started(status.run_id, status.page_url)
     documents = {key: _follower(runs, folder) for key, folder in folders.items()}
     live = next(iter(documents.values())) if len(documents) == 1 else None

@@ -29,7 +29,9 @@ _SEPARATOR = re.compile(r"^# COMMAND -{2,}\s*$")
 _RESTARTS = re.compile(
     r"^\s*(?:# MAGIC\s+)?%(?:pip|uv|conda|restart_python)\b|dbutils\.library\.restartPython", re.M
 )
-_OLD_IMPORT = re.compile(r"^(\s*)from\s+core\.notebook_output\s+import\s+(.+?)\s*$", re.M)
+_OLD_IMPORT = re.compile(
+    r"^([ \t]*)from[ \t]+core\.notebook_output[ \t]+import[ \t]+(.+?)[ \t]*$", re.M
+)
 _SCRIPT_BEGIN, _SCRIPT_END = "# /// script", "# ///"
 _NAME = "NotebookOutput"
 
@@ -103,7 +105,9 @@ def inject(notebook: Prepared, output_path: str) -> Prepared:
 
 def uses_framework(notebook: Notebook) -> bool:
     """Whether a Python cell names ``NotebookOutput``; comments and texts do not count."""
-    return any(cell.kind is CellKind.PYTHON and _names_it(cell.source) for cell in notebook.cells)
+    # a %pip line may stand above Python
+    kinds = {CellKind.PYTHON, CellKind.PIP}
+    return any(cell.kind in kinds and _names_it(cell.command) for cell in notebook.cells)
 
 
 def _names_it(source: str) -> bool:
