@@ -18,6 +18,33 @@ _FLAGS = (
     "--disable-dev-shm-usage", "--hide-scrollbars",
 )  # fmt: skip
 
+CONTRAST = """
+const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+const light = (rgb) => {
+  const [r, g, b] = rgb.map(
+    (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (element) => {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = parse(getComputedStyle(at).backgroundColor);
+    if (colour.length === 3 || colour[3] > 0.5) return colour.slice(0, 3);
+  }
+  return parse(getComputedStyle(document.body).backgroundColor).slice(0, 3);
+};
+const found = [];
+for (const element of document.querySelectorAll("body *")) {
+  const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!own || ["SCRIPT", "STYLE"].includes(element.tagName) || !element.checkVisibility()) continue;
+  if (element.closest(".hidden, .skip")) continue;
+  const pair = [light(parse(getComputedStyle(element).color).slice(0, 3)), light(behind(element))];
+  const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+  if (ratio < 4.5) found.push([element.outerHTML.slice(0, 120), ratio]);
+}
+return found;
+"""
+"""What text stands out too little from what is behind it (WCAG 2, level AA)."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 
 from brickloop.display import console
+from brickloop.model.language import known_language, language_of
 from brickloop.model.plain import source_span
 from brickloop.model.text import harmless
 
-_MAGIC = re.compile(r"^\s*%(\w+)")
-_BY_MAGIC = {
-    "sql": "sql", "md": "markdown", "sh": "bash", "fs": "bash", "run": "text", "pip": "text",
-    "scala": "scala", "r": "r", "python": "python",
-}  # fmt: skip
-_LANGUAGES = {*_BY_MAGIC.values(), "json", "html", "xml", "yaml", "toml", "java", "javascript"}
-_SQL_WORDS = re.compile(
-    r"^\s*(?:--[^\n]*\n\s*)*(?:select|with|create|insert|merge|update|delete|drop|alter|use|show"
-    r"|describe|explain|set|optimize|vacuum|grant|analyze)\s",
-    re.I,
-)
 _LONGEST_COLOURED = 100_000
-
-
-def language_of(source: str) -> str:
-    """The language of a cell by its magic word or its first word; Python where neither says."""
-    found = _MAGIC.match(source)
-    if found:
-        return _BY_MAGIC.get(found[1].lower(), "python")
-    return "sql" if _SQL_WORDS.match(source) else "python"
 
 
 def show_code(source: str, language: str | None = None) -> None:
@@ -39,11 +20,10 @@ def show_code(source: str, language: str | None = None) -> None:
         return
     from rich.syntax import Syntax
 
-    name = (language or language_of(source)).lower()
     console.show(
         Syntax(
             text,
-            name if name in _LANGUAGES else "text",
+            known_language(language) if language else language_of(source),
             theme="ansi_dark",
             background_color="default",
             word_wrap=True,

@@ -44,7 +44,8 @@ class Screen:
         self._local = threading.local()
         self._activities: dict[str, _Activity] = {}
         self._ticker: threading.Thread | None = None
-        self._drawn = False
+        self._drawn = ""
+        """What stands on the moving line now."""
         self._frame = 0
         self._shared: int | None = None
         self._shared_key: tuple[int, int] | None = None
@@ -103,7 +104,7 @@ class Screen:
             if self._drawn:
                 sys.stderr.write(_WIPE)
                 sys.stderr.flush()
-                self._drawn = False
+                self._drawn = ""
             try:
                 stream.write(text)
             except UnicodeEncodeError:
@@ -123,13 +124,13 @@ class Screen:
 
     def _draw(self) -> None:
         line = self._line() if self._activities else ""
-        if not line and not self._drawn:
+        if line == self._drawn:
             return
         # a terminal that has gone away is no reason to end
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(_WIPE + line)
             sys.stderr.flush()
-        self._drawn = bool(line)
+        self._drawn = line
 
     def _line(self) -> str:
         from rich.cells import set_cell_size

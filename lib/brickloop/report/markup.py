@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from brickloop.model.language import known_language, language_of
 from brickloop.model.plain import fitted, is_numeric, row_note, value_text
 from brickloop.model.text import harmless, one_line
 
@@ -28,17 +29,6 @@ _FILTERED_ROWS = 12
 _IMAGES = {"image/png", "image/jpeg", "image/gif", "image/svg+xml", "image/webp"}
 _FETCHING = re.compile(
     r"<(/?)(?=(?:link|meta|base|i?frame|frameset|fencedframe|object|embed|portal)\b)", re.I
-)
-_LEXERS = {
-    "sql": "sql", "python": "python", "scala": "scala", "r": "r", "sh": "bash", "bash": "bash",
-    "json": "json", "html": "html", "xml": "xml", "yaml": "yaml", "md": "markdown",
-    "markdown": "markdown", "toml": "toml", "java": "java", "javascript": "javascript",
-}  # fmt: skip
-_MAGIC = re.compile(r"^\s*%(\w+)")
-_SQL_WORDS = re.compile(
-    r"^\s*(?:--[^\n]*\n\s*)*(?:select|with|create|insert|merge|update|delete|drop|alter|use|show"
-    r"|describe|explain|set|optimize|vacuum|grant|analyze)\s",
-    re.I,
 )
 
 
@@ -73,18 +63,12 @@ def note_markup(text: str) -> str:
     return f'<p class="note">{escape(one_line(text))}</p>'
 
 
-def language_of(source: str) -> str:
-    """The language of a cell by its magic word or its first word; Python where neither says."""
-    found = _MAGIC.match(source)
-    if found:
-        return found[1].lower() if found[1].lower() in _LEXERS else "text"
-    return "sql" if _SQL_WORDS.match(source) else "python"
-
-
 def code(source: str, language: str = "", *, marked: int | None = None) -> str:
     """Source in colours; with ``marked``, numbered, and that line marked."""
     shown, note = cut(harmless(source))
-    lines = _coloured(shown, language or language_of(source)).split("\n")
+    lines = _coloured(shown, known_language(language) if language else language_of(source)).split(
+        "\n"
+    )
     if marked is None:
         return f"<pre><code>{chr(10).join(lines)}</code></pre>{note}"
     numbered = "".join(
@@ -210,13 +194,13 @@ def _cell(value: Any, is_number: bool) -> str:
 
 
 def _coloured(text: str, language: str) -> str:
-    if len(text) > _LONGEST_COLOURED or language not in _LEXERS:
+    if len(text) > _LONGEST_COLOURED:
         return escape(text)
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
 
     formatter = HtmlFormatter(nowrap=True)
-    shown: str = highlight(text, _lexer(_LEXERS[language]), formatter)
+    shown: str = highlight(text, _lexer(language), formatter)
     return shown.removesuffix("\n")
 
 
