@@ -129,6 +129,48 @@ def test_what_cannot_be_seen_is_listed_and_can_be_declared(project):
     assert type_command(project, "doit").returncode == 2
 
 
+def test_a_run_that_leaves_the_same_data_outdates_nobody(project):
+    assert type_command(project, "doit").returncode == 0
+    loader = project / "notebooks" / "a_load.py"
+    text = loader.read_text()
+    loader.write_text(text.replace("range(4)", "range(1 + 3)"))
+    planned = steps(type_command(project, "invoke", "plan", "--json").stdout)
+    assert planned["b_sum"] == planned["d_count"] == "perhaps run"
+    again = type_command(project, "doit")
+    assert (again.returncode, ran(again.stderr)) == (0, ["a_load"])
+    assert type_command(project, "invoke", "plan", "--check").returncode == 0
+    loader.write_text(text.replace("range(4)", "range(5)"))
+    other = type_command(project, "doit")
+    assert ran(other.stderr)[0] == "a_load"
+    assert sorted(ran(other.stderr)) == ["a_load", "b_sum", "d_count"]
+
+
+def test_what_a_run_was_seen_to_do_is_known_the_next_time(project):
+    notebooks = project / "notebooks"
+    (notebooks / "limits.csv").write_text("3\n")
+    write_notebook(
+        notebooks / "c_alone.py",
+        "schema = ''.join(['sh', 'op'])\nname = 'limits'",
+        "spark.table(f'{schema}.items'.lower()).count()",
+        "print(open(name + '.csv').read())  # limits.csv",
+    )
+    (project / "dodo.py").write_text(
+        PLAIN_DODO.format(depends={"c_alone": {"files": ["limits.csv"]}})
+    )
+    # whichever came first: the second doit knows that c_alone reads what a_load makes
+    assert type_command(project, "doit").returncode == 0
+    assert type_command(project, "doit").returncode == 0
+    why = type_command(project, "invoke", "why", "c_alone", "--json")
+    because = {(one["kind"], one["source"]): one for one in json.loads(why.stdout)["because"]}
+    assert because[("table", "a_load")]["what"] == "main.shop.items"
+    assert ("path", "limits.csv") in because
+    assert type_command(project, "invoke", "plan", "--check").returncode == 0, "it has settled"
+    loader = notebooks / "a_load.py"
+    loader.write_text(loader.read_text().replace("range(4)", "range(7)"))
+    changed = type_command(project, "doit")
+    assert sorted(ran(changed.stderr)) == ["a_load", "b_sum", "c_alone", "d_count"]
+
+
 def test_mistakes_are_named_without_a_traceback(project):
     for words, said in (
         (["plan", "--select", "nosuch"], "no notebook is called 'nosuch'"),

@@ -15,6 +15,7 @@ from brickloop.errors import BrickloopError, OutputUnavailable
 from brickloop.sync.ledger import Ledger
 
 if TYPE_CHECKING:
+    from brickloop.flows.edges import Observed
     from brickloop.flows.run import Runs
     from brickloop.flows.target import OpenTarget
     from brickloop.jobs.submit import RunRequest
@@ -115,6 +116,34 @@ class Deployment:
         observer.finished(result, runs.save(result, name))
         observer.close()
         return {"fingerprint": fingerprint}
+
+    def observed(self, name: str) -> Observed | None:
+        """What the last run of a notebook was seen to read and write, None where nobody looked."""
+        from brickloop.flows.observed import OBSERVED_NAME, read_observed
+
+        runs = self._runs()
+        record = self._ledger.latest_run(self._key, name)
+        data = runs.files.read_if_there(f"{record.output}/{OBSERVED_NAME}") if record else None
+        return read_observed(data, self._folder(runs.opened)) if data else None
+
+    def table_digests(self, tables: Mapping[str, str]) -> dict[str, str]:
+        """A digest of each table's data by its key, where one can be had; none without warehouse.
+
+        A warehouse of a real workspace costs money while it runs, so there it must be named.
+        """
+        from brickloop.clients.workspace import translate
+        from brickloop.flows.digest import table_digest
+
+        opened, named = self._open(), self._settings.text("warehouse")
+        if named is None and not self._target.is_local:
+            return {}
+        with translate(opened.host):
+            listed = list(opened.client.warehouses.list())
+        ids = [one.id for one in listed if one.id and named in {None, one.id, one.name}]
+        if not ids:
+            return {}
+        found = {key: table_digest(opened.client, ids[0], name) for key, name in tables.items()}
+        return {key: digest for key, digest in found.items() if digest is not None}
 
     def _request(self, opened: OpenTarget, name: str, parameters: Mapping[str, str]) -> RunRequest:
         from brickloop.jobs.submit import NotebookWork, RunRequest, parse_compute

@@ -42,6 +42,21 @@ class Observed:
     writes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     """Names of files of the project."""
+    code: str = ""
+    """Hash of the code that was seen to do it; empty for what is declared."""
+
+    def holds_for(self, file: ProjectFile) -> bool:
+        """Whether it is known of a file as it is now, and not of what it was before."""
+        return not self.code or self.code == file.facts.code
+
+    def joined(self, other: Observed) -> Observed:
+        """Both together."""
+        return Observed(
+            tuple(dict.fromkeys((*self.reads, *other.reads))),
+            tuple(dict.fromkeys((*self.writes, *other.writes))),
+            tuple(dict.fromkeys((*self.files, *other.files))),
+            self.code or other.code,
+        )
 
 
 class Links:
@@ -80,7 +95,8 @@ class Links:
         file = self._files[name]
         found = list(_file_edges(file, self._files))
         seen = {edge.source for edge in found}
-        for other in self._observed.get(name, Observed()).files:
+        known = self._observed.get(name, Observed())
+        for other in known.files if known.holds_for(file) else ():
             if other in self._files and other not in seen and other != name:
                 found.append(Edge(other, name, Kind.PATH, other, _NO_PLACE))
         return found
@@ -101,29 +117,44 @@ class TableUse:
         """Who makes what one notebook reads: the maker, and the tables in question."""
         return self.edges.get(name, {})
 
+    def makers_of(self, tables: Iterable[str], reader: str) -> dict[str, tuple[str, ...]]:
+        """Who else makes some tables: the maker, and which of them."""
+        found: dict[str, list[str]] = {}
+        for table in tables:
+            for maker, made in self._makers.get(short_name(table), ()):
+                if maker != reader and _same_table(made, table):
+                    found.setdefault(maker, []).append(table)
+        return {maker: tuple(found[maker]) for maker in sorted(found)}
+
+    def has_one_maker(self, table: str) -> bool:
+        """Whether no more than one notebook makes or changes a table."""
+        return len({maker for maker, _ in self._makers.get(short_name(table), ())}) <= 1
+
+    @cached_property
+    def _makers(self) -> dict[str, list[tuple[str, str]]]:
+        makers: dict[str, list[tuple[str, str]]] = {}
+        for name, tables in self.writers.items():
+            for table in tables:
+                makers.setdefault(short_name(table), []).append((name, table))
+        return makers
+
     @cached_property
     def edges(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """For each notebook who makes what it reads: the maker, and the tables in question.
 
         Two notebooks that both read and write a table say nothing about their order.
         """
-        makers: dict[str, list[tuple[str, str]]] = {}
-        for name, tables in self.writers.items():
-            for table in tables:
-                makers.setdefault(short_name(table), []).append((name, table))
         reads, written = _short_names(self.readers), _short_names(self.writers)
         found: dict[str, dict[str, tuple[str, ...]]] = {}
         for name, tables in self.readers.items():
-            before: dict[str, list[str]] = {}
-            for table in tables:
-                short = short_name(table)
-                for maker, made in makers.get(short, ()):
-                    if maker == name or not _same_table(made, table):
-                        continue
-                    mutual = short in written.get(name, ()) and short in reads.get(maker, ())
-                    if not mutual:
-                        before.setdefault(maker, []).append(table)
-            found[name] = {maker: tuple(before[maker]) for maker in sorted(before)}
+            plain = [table for table in tables if short_name(table) not in written.get(name, ())]
+            before = self.makers_of(plain, name)
+            # of a table that it changes itself, only who does not read it comes before
+            for maker, changed in self.makers_of(set(tables) - set(plain), name).items():
+                others = [one for one in changed if short_name(one) not in reads.get(maker, ())]
+                if others:
+                    before[maker] = tuple(sorted({*before.get(maker, ()), *others}))
+            found[name] = dict(sorted(before.items()))
         return found
 
 
@@ -140,7 +171,7 @@ def table_use(
             table for member in (name, *reaches[name]) for table in files[member].targets(kind)
         }
         seen = observed.get(name)
-        if seen is not None:
+        if seen is not None and seen.holds_for(files[name]):
             found.update(seen.reads if kind is Kind.READ else seen.writes)
         return tuple(sorted(found))
 

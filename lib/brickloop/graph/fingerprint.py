@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from brickloop.flows.edges import short_name
 from brickloop.flows.project import Project
 
 _VERSION = 2
@@ -21,7 +22,7 @@ class RunDigest:
     fingerprint: str
     """Of the run that made them."""
     tables: Mapping[str, str]
-    """Digest of each table's data, whatever files hold it."""
+    """Digest of each table's data, whatever files hold it, by ``schema.table``."""
 
 
 class Fingerprints:
@@ -49,6 +50,7 @@ class Fingerprints:
         self._known: dict[str, str] = {}
         self._digests: dict[str, RunDigest | None] = {}
         self._left: Mapping[str, str] = {}
+        self._seen: dict[str, tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]] = {}
 
     def of(self, name: str) -> str:
         """The fingerprint of a notebook's run as things stand."""
@@ -73,8 +75,9 @@ class Fingerprints:
         """What the fingerprint is made of, as JSON types."""
         project = self._project
         notebook = project.files[name]
+        more, files = self._seen.get(name, ({}, ()))
         reached = []
-        for other in project.reaches[name]:
+        for other in sorted({*project.reaches[name], *files}):
             file = project.files[other]
             # of another notebook only what is run counts, of a file every byte
             reached.append([other, file.facts.code if file.is_notebook else file.sha256])
@@ -85,8 +88,30 @@ class Fingerprints:
             "parameters": dict(sorted(self._parameters.get(name, {}).items())),
             "compute": self._compute,
             "wheel": self._wheel,
-            "upstream": [[before, self._mark(name, before)] for before in project.upstream[name]],
+            "upstream": [
+                [before, self._mark(name, before)]
+                for before in sorted({*project.upstream[name], *more})
+            ],
         }
+
+    def tables_between(self, before: str, name: str) -> dict[str, str]:
+        """The tables that one notebook makes and another one reads: ``schema.table`` to full name.
+
+        A text may name a table without its catalog, and a run is seen to read it with it.
+        """
+        more = self._seen.get(name, ({}, ()))[0].get(before, ())
+        known = self._project.tables.edges_of(name).get(before, ())
+        # the longest name last, so that it is kept
+        return {short_name(table): table for table in sorted({*known, *more}, key=_parts)}
+
+    def extend(
+        self, name: str, upstream: Mapping[str, tuple[str, ...]], files: Iterable[str]
+    ) -> None:
+        """Count what a run was seen to depend on among its inputs, as the next look at it will."""
+        with self._lock:
+            self._seen[name] = (dict(upstream), tuple(files))
+            for after in downstream(self._project, [name]):
+                self._known.pop(after, None)
 
     def leave(self, names: Mapping[str, str]) -> None:
         """Count these notebooks as they were last run, by the fingerprint of that run.
@@ -114,11 +139,15 @@ class Fingerprints:
         left = self._digests[before]
         if left is None or left.fingerprint != fingerprint:
             return fingerprint
-        shared = self._project.tables.edges_of(name).get(before, ())
-        marks = [[table, left.tables.get(table)] for table in shared]
+        shared = self.tables_between(before, name)
+        marks = [[table, left.tables.get(table)] for table in sorted(shared)]
         if not marks or any(mark is None for _, mark in marks):
             return fingerprint
         return f"data {hash_of(marks)}"
+
+
+def _parts(table: str) -> int:
+    return table.count(".")
 
 
 def hash_of(value: Any) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from brickloop.flows.edges import Observed
 from brickloop.graph.fingerprint import RunDigest
 from brickloop.sync.ledger import Ledger
 
@@ -12,6 +14,7 @@ _VALUES = "_values_:"
 """doit's key for what a task's action returned."""
 _INPUTS = "inputs"
 _DIGEST = "digest"
+_OBSERVED = "observed"
 
 
 class LedgerMemory:
@@ -55,6 +58,19 @@ class LedgerMemory:
         self._ledger.record_fact(
             _INPUTS, f"{self._key}|{notebook}", {"inputs": dict(inputs), "cells": cells}
         )
+
+    def observed(self) -> dict[str, Observed]:
+        """What each notebook's last run was seen to read and write."""
+        return {
+            name: Observed(
+                tuple(found["reads"]), tuple(found["writes"]), tuple(found["files"]), found["code"]
+            )
+            for name, found in self._ledger.facts(f"{_OBSERVED}|{self._key}").items()
+        }
+
+    def record_observed(self, notebook: str, seen: Observed) -> None:
+        """Remember what a run was seen to read and write."""
+        self._ledger.record_fact(f"{_OBSERVED}|{self._key}", notebook, asdict(seen))
 
     def digest(self, notebook: str) -> RunDigest | None:
         """What the last run put into its tables, None where that is not known."""

@@ -77,7 +77,10 @@ class NotebookGraph:
     @cached_property
     def project(self) -> Project:
         """The files and how they hang together, by their text, by runs, and by declaration."""
-        return read_project(self.folder, self.ledger, self.declared)
+        known = dict(self.declared)
+        for name, seen in self.memory.observed().items():
+            known[name] = known[name].joined(seen) if name in known else seen
+        return read_project(self.folder, self.ledger, known)
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, str]]:
@@ -237,7 +240,11 @@ def _declaration(name: str, given: Mapping[str, Any]) -> Observed:
         values[kind] = tuple(
             one if kind == "files" else one.replace("`", "").lower() for one in names
         )
-    return Observed(**values)
+    return Observed(
+        reads=values.get("reads", ()),
+        writes=values.get("writes", ()),
+        files=values.get("files", ()),
+    )
 
 
 def _text(notebook: str, key: str, value: Any) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from brickloop.flows.project import ProjectFile
 from brickloop.flows.target import ledger_key
 from brickloop.graph import session
 from brickloop.graph.decision import Step
+from brickloop.graph.fingerprint import RunDigest
 from brickloop.graph.memory import task_name
 from brickloop.graph.notebook_graph import GraphRequest, NotebookGraph
 from brickloop.graph.state import state_name
@@ -91,6 +94,8 @@ class TaskMaker:
         self._made: set[str] | None = None
         """The tasks that are made, None for all: a dependency on another one is left out."""
         self._choice = session.Choice()
+        self._ended: dict[str, float] = {}
+        """When each notebook that was run now had ended."""
 
     def all_tasks(self) -> Iterator[dict[str, Any]]:
         """Every task, done or not."""
@@ -184,14 +189,61 @@ class TaskMaker:
 
     def _work(self, notebook: ProjectFile) -> dict[str, Any]:
         graph, name = self._graph, notebook.name
-        fingerprint, inputs = graph.prints.of(name), graph.prints.inputs(name)
+        fingerprint = graph.prints.of(name)
         parameters = dict(graph.parameters.get(name, {}))
         if self._choice.full_refresh:
             parameters["full_refresh"] = "true"
+        begun = time.monotonic()
         values = graph.deployment.run(name, fingerprint, parameters)
-        graph.memory.record_inputs(name, inputs, notebook.facts.cells)
+        self._learn(notebook, begun)
+        now = graph.prints.of(name)
+        self._keep_digest(name, now)
+        graph.memory.record_inputs(name, graph.prints.inputs(name), notebook.facts.cells)
         graph.prints.forget(name)
-        return values
+        self._ended[name] = time.monotonic()
+        return {**values, "fingerprint": now}
+
+    def _learn(self, notebook: ProjectFile, begun: float) -> None:
+        """Take what the run was seen to read among its inputs, if that was made before it began.
+
+        Else the next look finds a dependency that this run did not honour, and has it run again.
+        """
+        graph, name = self._graph, notebook.name
+        seen = graph.deployment.observed(name)
+        if seen is None:
+            return
+        seen = replace(seen, code=notebook.facts.code)
+        graph.memory.record_observed(name, seen)
+        reads = [table for table in seen.reads if table not in seen.writes]
+        known = self._project.upstream[name]
+        more = {
+            maker: tables
+            for maker, tables in self._project.tables.makers_of(reads, name).items()
+            if maker not in known
+        }
+        files = [one for one in seen.files if one in self._project.files and one != name]
+        late = [maker for maker in more if self._ended.get(maker, 0.0) > begun]
+        if not late and not any(self._is_stale(maker) for maker in more):
+            graph.prints.extend(name, more, files)
+
+    def _is_stale(self, name: str) -> bool:
+        if name in self._ended:
+            return False
+        return self._graph.memory.done("run", name) != self._graph.prints.of(name)
+
+    def _keep_digest(self, name: str, fingerprint: str) -> None:
+        """Note what data the run left in tables that others read and nobody else changes."""
+        graph, project = self._graph, self._project
+        tables: dict[str, str] = {}
+        for after, before in project.upstream.items():
+            if name in before:
+                tables |= graph.prints.tables_between(name, after)
+        alone = {
+            short: full for short, full in tables.items() if project.tables.has_one_maker(full)
+        }
+        if alone:
+            digests = graph.deployment.table_digests(alone)
+            graph.memory.record_digest(name, RunDigest(fingerprint, digests))
 
     def _fetch(self, notebook: ProjectFile) -> dict[str, Any]:
         graph, name = self._graph, notebook.name

@@ -29,6 +29,7 @@ from brickloop.localws.kernel_job import KernelJob
 from brickloop.localws.kernel_tasks import run_python_file, run_sql_file, run_wheel
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.notebook_files import project_root, read_notebook
+from brickloop.localws.observation import Observation
 from brickloop.localws.packages import Packages
 from brickloop.localws.spark_globals import LiveSession
 from brickloop.localws.traces import one_line
@@ -76,6 +77,7 @@ def _run(job: KernelJob, channel: KernelChannel) -> CellsOutcome:
     wheels = attach_wheels(layout, job.libraries)
     kernel = _make_services(job, layout, channel)
     watcher = ImportWatcher()
+    observation = Observation(layout, job.parameters)
     # user code finds no trace of the folder in which this process began
     sys.path[:] = [entry for entry in sys.path if entry not in {"", str(layout.root)}]
     put_first(wheels)
@@ -90,9 +92,12 @@ def _run(job: KernelJob, channel: KernelChannel) -> CellsOutcome:
     watcher.when_imported("IPython", lambda: use_our_display(kernel.display))
     watcher.when_imported("pyspark.sql.session", kernel.session.hook_builders)
     watcher.when_imported("pyspark.sql.connect.session", kernel.session.hook_builders)
+    observation.begin()
     try:
         return _run_task(job, kernel, wheels)
     finally:
+        with contextlib.suppress(Exception):
+            observation.write(kernel.session.record())
         # an output document is sealed before the run counts as ended
         with contextlib.suppress(Exception):
             atexit._run_exitfuncs()

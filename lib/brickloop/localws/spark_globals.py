@@ -30,6 +30,10 @@ class LiveSession:
                 self._attach()
             return self._spark
 
+    def record(self) -> Any:
+        """What the session read and wrote, None if it was never opened."""
+        return self._spark._recorder.record() if self._spark is not None else None
+
     def close(self) -> None:
         """Let the engine forget the session, if it was ever opened."""
         if self._spark is not None:
