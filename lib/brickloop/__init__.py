@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brickloop.flows.connections import ConnectionManager
+    from brickloop.flows.health import ConnectionHealth
     from brickloop.flows.job_runner import JobRunner
     from brickloop.flows.output import NotebookOutputReader
     from brickloop.flows.workspace_sync import WorkspaceSync
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "ConnectionHealth": "brickloop.flows.health",
     "ConnectionManager": "brickloop.flows.connections",
     "JobRunner": "brickloop.flows.job_runner",
     "NotebookOutput": "brickloop.runtime.notebook_output",
@@ -26,6 +28,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "ConnectionHealth",
     "ConnectionManager",
     "JobRunner",
     "NotebookOutput",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,7 @@ def understand(words: QueryWords, settings: Settings) -> _Order:
 def _run_one(runner: QueryRunner, statement: Statement, order: _Order, *, is_last: bool) -> None:
     bound = [order.parameters[n] for n in statement.parameters if n in order.parameters]
     try:
-        result = watch(lambda: runner.run(statement, bound, order.wishes), runner.cancel)
+        result = watch(lambda: runner.run(statement, bound, order.wishes), runner)
     except StatementFailed as error:
         show_refusal(error, statement.line)
         if order.where is not None:
@@ -190,7 +191,7 @@ def _show_chart(result: QueryResult, chart: tuple[str, str, str]) -> None:
         diagnostics.note(f"the first {len(rows):,} of {result.row_count:,} rows are drawn")
 
 
-def watch(work: Callable[[], T], cancel: Callable[[], bool]) -> T:
+def watch(work: Callable[[], T], runner: QueryRunner) -> T:
     """What the work gives, with its time on the moving line; Ctrl-C cancels it on the server."""
     outcome: list[T] = []
     failure: list[BaseException] = []
@@ -205,16 +206,19 @@ def watch(work: Callable[[], T], cancel: Callable[[], bool]) -> T:
     thread = threading.Thread(target=do, daemon=True)
     thread.start()
     try:
+        begun, told = time.monotonic(), ""
         thread.join(_TELL_AFTER)
-        if thread.is_alive():
-            SCREEN.tell("query", "running", _TELL_AFTER)
         while thread.is_alive():
+            doing = "running" if runner.is_running else "connecting"
+            if doing != told:
+                SCREEN.tell("query", doing, time.monotonic() - begun)
+                told = doing
             thread.join(_POLL_SECONDS)
     except KeyboardInterrupt:
         SCREEN.forget("query")
-        told = cancel()
-        thread.join(_CANCEL_SECONDS if told else 0)
-        diagnostics.note("cancelled on the server" if told else "stopped before it ran")
+        cancelled = runner.cancel()
+        thread.join(_CANCEL_SECONDS if cancelled else 0)
+        diagnostics.note("cancelled on the server" if cancelled else "stopped before it ran")
         raise
     finally:
         SCREEN.forget("query")

@@ -26,9 +26,8 @@ from brickloop.sql.key import Identity
 from brickloop.sync.ledger import Ledger
 
 if TYPE_CHECKING:
-    from databricks.sdk import WorkspaceClient
-
     from brickloop.clients.warehouse import Endpoint, Session
+    from brickloop.flows.target import OpenTarget
 
 _FACTS = "sql-identity"
 _SALT = "sql-salt"
@@ -71,7 +70,8 @@ class Warehouse:
         self._note = note
         self._lock = threading.RLock()
         self._endpoint: Endpoint | None = None
-        self._client: WorkspaceClient | None = None
+        self._opened: OpenTarget | None = None
+        self._opening = threading.Lock()
         self._learned: _Learned | None = None
         self._mark: str | None = None
 
@@ -129,16 +129,30 @@ class Warehouse:
         """Decide anew at the next call: the server may be another one now."""
         with self._lock:
             self._endpoint = None
-            self._client = None
+        with self._opening:
+            self._opened = None
 
-    def client(self) -> WorkspaceClient:
-        """The SDK's client of the same workspace, signed in."""
+    def opened(self) -> OpenTarget:
+        """The workspace that the warehouse belongs to, signed in to through the SDK."""
         from brickloop.flows.target import open_target
 
-        with self._lock:
-            if self._client is None:
-                self._client = open_target(self.settings, self.target).client
-            return self._client
+        # a lock of its own: signing in may take long, and SQL does not wait for it
+        with self._opening:
+            if self._opened is None:
+                self._opened = open_target(self.settings, self.target)
+            return self._opened
+
+    def state(self) -> str:
+        """What the workspace says of the warehouse (``RUNNING``, ``STOPPED``, ...); "" for none."""
+        from brickloop.clients.workspace import translate
+
+        path = self.endpoint().http_path
+        if "/warehouses/" not in path:
+            return ""
+        opened = self.opened()
+        with translate(opened.host):
+            found = opened.client.warehouses.get(path.rsplit("/", 1)[1])
+        return found.state.value if found.state is not None else ""
 
     def _find_endpoint(self) -> Endpoint:
         from brickloop.clients.warehouse import Endpoint
@@ -163,7 +177,7 @@ class Warehouse:
         fields = credential_fields(self.target)
         if _is_plain_token(fields):
             return Endpoint(host, path, name, token=fields["token"])
-        config = self.client().config
+        config = self.opened().client.config
         return Endpoint(host, path, name, authenticate=lambda: config.authenticate)
 
     def _wanted(self) -> str | None:
@@ -180,7 +194,7 @@ class Warehouse:
 
         host = self.target.host or "the local workspace"
         with translate(host):
-            listed = list(self.client().warehouses.list())
+            listed = list(self.opened().client.warehouses.list())
         found = [one for one in listed if wanted is None or wanted in {one.id, one.name}]
         if not found:
             names = ", ".join(f"{one.name} ({one.id})" for one in listed) or "none"

@@ -105,6 +105,12 @@ class QueryRunner:
             raise _nothing_cached(found.why)
         return self._ask_once(statement, parameters, wishes, told, key, found.why)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a warehouse works on a statement just now."""
+        with self._lock:
+            return bool(self._running)
+
     def cancel(self) -> bool:
         """Stop what runs; whether a warehouse was told."""
         with self._lock:

@@ -17,6 +17,7 @@ def namespace() -> Collection:
         commands.add_task(task)
     commands.add_task(report.report)
     commands.add_task(query.query)
+    commands.add_task(query.health)
     commands.add_task(project.doctor)
     commands.add_collection(Collection("cache", *query.CACHE))
     commands.add_collection(Collection("local", *_tasks(local)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brickloop.config.settings import find_root
 from brickloop.errors import UsageError
+from brickloop.model.query import parse_duration
 from brickloop.tasks.command import command
 from brickloop.tasks.words import WordTask
 
@@ -115,8 +116,8 @@ def sort_words(
     return text, (there[0], there[1])
 
 
-@command(name="stats", help={"as_json": "print JSON"})
-def cache_stats(_context: Any, as_json: bool = False) -> None:
+@command(name="stats", help={"json": "print JSON"})
+def cache_stats(_context: Any, json: bool = False) -> None:
     """Say how many query results are kept, and how much room they take.
 
     Example: invoke cache.stats
@@ -126,8 +127,8 @@ def cache_stats(_context: Any, as_json: bool = False) -> None:
 
     cache = _open_cache()
     stats = cache.stats()
-    if as_json:
-        console.write(json.dumps(vars(stats), indent=2))
+    if json:
+        console.write(dumps(vars(stats), indent=2))
         return
     console.write(f"directory  {stats.directory}")
     console.write(f"results    {stats.entries:,}")
@@ -137,8 +138,8 @@ def cache_stats(_context: Any, as_json: bool = False) -> None:
         console.write(f"newest     {write_age(_age(stats.newest))}")
 
 
-@command(name="list", help={"as_json": "print JSON"})
-def cache_list(_context: Any, as_json: bool = False) -> None:
+@command(name="list", help={"json": "print JSON"})
+def cache_list(_context: Any, json: bool = False) -> None:
     """List the query results that are kept, the newest first.
 
     Example: invoke cache.list
@@ -159,8 +160,8 @@ def cache_list(_context: Any, as_json: bool = False) -> None:
         }
         for entry in _open_cache().entries()
     ]
-    if as_json:
-        console.write(json.dumps(found, indent=2))
+    if json:
+        console.write(dumps(found, indent=2))
     elif found:
         columns = [("age", ""), ("rows", "bigint"), ("bytes", "bigint"), ("statement", "")]
         rows = [
@@ -179,11 +180,45 @@ def cache_clear(_context: Any, older_than: str | None = None) -> None:
     Example: invoke cache.clear --older-than 1h
     """
     from brickloop.display import diagnostics
-    from brickloop.model.query import parse_duration
 
     border = parse_duration(older_than, "--older-than") if older_than else None
     removed = _open_cache().clear(border)
     diagnostics.note(f"{removed:,} result{'' if removed == 1 else 's'} forgotten")
+
+
+@command(
+    help={
+        "json": "print JSON",
+        "watch": "go on checking, until Ctrl-C",
+        "interval": "seconds between checks with --watch",
+        "seconds": "how long a part may take to answer",
+        "warehouse": "id or name (default: the setting, else one that runs)",
+        "profile": "profile of .databrickscfg; 'local' is the local workspace",
+    }
+)
+def health(
+    _context: Any,
+    json: bool = False,
+    watch: bool = False,
+    interval: str = "5",
+    seconds: str = "15",
+    warehouse: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Check SQL, API, workspace and storage: does each answer, how quickly, and what to do if not.
+
+    Example: invoke health --json
+    """
+    from brickloop.flows.health import check
+
+    check(
+        find_root(Path.cwd()),
+        profile=profile,
+        warehouse=warehouse,
+        as_json=json,
+        seconds=parse_duration(seconds, "--seconds"),
+        every=parse_duration(interval, "--interval") if watch else None,
+    )
 
 
 CACHE = (cache_stats, cache_list, cache_clear)
