@@ -501,6 +501,13 @@ def refused(more: Mapping[str, Any]) -> dict[str, Any]:
         ({"run_if": "SOMETIMES"}, "run_if"),
         ({"environment_key": "none"}, "environment 'none'"),
         ({"existing_cluster_id": "none"}, "Cluster none does not exist"),
+        ({"new_cluster": {"num_workers": 1}}, "has no spark_version"),
+        ({"new_cluster": []}, "'new_cluster' must be an object"),
+        ({"job_cluster_key": "none"}, "job cluster 'none', which is not defined"),
+        (
+            {"existing_cluster_id": "local-cluster", "new_cluster": {"spark_version": "x"}},
+            "more than one cluster",
+        ),
         ({"timeout_seconds": "soon"}, "timeout_seconds"),
     ],
 )
@@ -562,6 +569,19 @@ def test_a_job_is_made_changed_and_removed(bench: Jobs) -> None:
     client.jobs.delete(job_id)
     with pytest.raises(NotFound):
         client.jobs.get(job_id)
+
+
+def test_a_job_s_clusters_are_named_by_its_tasks(bench: Jobs) -> None:
+    cluster = jobs.JobCluster(
+        job_cluster_key="small",
+        new_cluster=compute.ClusterSpec(spark_version="15.4.x-scala2.12", num_workers=1),
+    )
+    notebook = NotebookTask(bench.notebook("1"))
+    task = Task(task_key="main", notebook_task=notebook, job_cluster_key="small")
+    made = bench.client.jobs.create(name="clusters", tasks=[task], job_clusters=[cluster])
+    run = bench.wait(int(bench.client.jobs.run_now(int(made.job_id or 0)).run_id or 0))
+    assert result(run) is RunResultState.SUCCESS
+    assert tasks(run)[0].job_cluster_key == "small"
 
 
 def test_a_job_runs_with_its_parameters_and_those_given(bench: Jobs) -> None:

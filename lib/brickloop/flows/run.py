@@ -100,19 +100,15 @@ class RunObserver:
 
     def result(self, result: RunResult) -> None:
         """All that is known of it has been fetched: cells, logs, and each task's own."""
-        for task in result.tasks or (None,):
-            cells = task.cells if task else result.cells
-            logs = task.logs if task else result.logs
-            if self._events is not None:
+        if self._shown:
+            self._view.cells(result.cells)
+        if self._events is not None:
+            for task in result.tasks or (None,):
+                cells = task.cells if task else result.cells
                 self._events.cells(cells, task.status.key if task else "")
-            if self._shown:
-                self._view.cells(cells)
-                if logs:
-                    key = f" of {task.status.key}" if task else ""
-                    self._view.section(Section(kind="text", title=f"log{key}", text=logs))
-            missing = task.cells_missing if task else result.cells_missing
-            if missing and (task or result.status.succeeded):
-                self.note(Note("cells_missing", missing))
+        if result.cells_missing and (result.status.succeeded or result.tasks):
+            # of a failed run the view of the failure says it
+            self.note(Note("cells_missing", result.cells_missing))
         if result.exit_value_truncated:
             self.note(Note("exit_value_cut", "the exit value was cut at 5 MB by the workspace"))
         if result.logs_truncated:

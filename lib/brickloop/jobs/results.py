@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from brickloop.clients.workspace import translate
@@ -16,7 +17,9 @@ from brickloop.model.run import (
     RunStatus,
     TaskResult,
     TaskStatus,
+    TextOutput,
 )
+from brickloop.model.text import harmless
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -37,34 +40,39 @@ def gather(
 ) -> RunResult:
     """The result of a run: of its one task, or of the task that says most about how it ended.
 
-    Where the run has several tasks each one's own result is in ``tasks``. What the workspace does
-    not give is said in ``cells_missing``; only a failing connection raises.
+    Where the run has several tasks each one's own result is in ``tasks``, and ``cells`` has those
+    of all, each under its task's key. The log of a program counts as its one cell. What the
+    workspace does not give is said in ``cells_missing``; only a failing connection raises.
     """
     tasks = status.tasks or (_alone(status),)
     with ThreadPoolExecutor(min(_AT_ONCE, len(tasks))) as pool:
         found = list(pool.map(lambda task: _task_result(client, host, task), tasks))
-    telling = next(
-        (
-            one
-            for one in found
-            if one[0].status.result in {ResultState.FAILED, ResultState.TIMEDOUT}
-        ),
-        found[-1],
-    )
-    task, cut = telling
+    task, cut = next((one for one in found if one[0].status.result in _BAD), found[-1])
+    several = [one for one, _ in found] if len(found) > 1 else []
+    missing = [f"{one.status.key}: {one.cells_missing}" for one in several if one.cells_missing]
     return RunResult(
         status=status,
         exit_value=task.exit_value,
         exit_value_truncated=cut.exit_value,
         error=task.error or (None if status.succeeded else status.message or None),
         error_trace=task.error_trace,
-        cells=task.cells,
-        cells_missing=task.cells_missing,
+        cells=_all_cells(several) if several else task.cells,
+        cells_missing="; ".join(missing) or None if several else task.cells_missing,
         document=document,
         logs=task.logs,
         logs_truncated=cut.logs,
-        tasks=tuple(one for one, _ in found) if len(found) > 1 else (),
+        tasks=tuple(several),
     )
+
+
+def _all_cells(tasks: list[TaskResult]) -> tuple[CellResult, ...]:
+    """The cells of all tasks in one row, each named after its task."""
+    named = [
+        replace(cell, title=f"{task.status.key}: {cell.first_line}")
+        for task in tasks
+        for cell in task.cells
+    ]
+    return tuple(replace(cell, index=index) for index, cell in enumerate(named))
 
 
 class _Cut:
@@ -92,7 +100,14 @@ def _task_result(client: WorkspaceClient, host: str, task: TaskStatus) -> tuple[
         # a task of a kind without output, or one that may not be seen
         why = missing or f"the workspace gives no output: {error}"
         return TaskResult(task, cells=cells, cells_missing=None if cells else why), _Cut()
-    notebook = output.notebook_output
+    notebook, sql = output.notebook_output, output.sql_output
+    if output.logs and not cells:
+        state = "finished" if task.succeeded else "error"
+        printed = TextOutput(harmless(output.logs))
+        cells = (CellResult(0, task.source or task.key, "log", state, (printed,)),)
+    if sql is not None and not output.logs:
+        page = sql.query_output.output_link if sql.query_output else None
+        missing = f"the results of a SQL file are on its page: {page or task.page_url}"
     result = TaskResult(
         status=task,
         exit_value=notebook.result if notebook else None,

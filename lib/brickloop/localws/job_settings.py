@@ -59,10 +59,12 @@ def normal_settings(settings: Mapping[str, Any], cluster_id: str) -> dict[str, A
     if len(tasks) > _MAX_TASKS:
         raise invalid(f"A job has at most {_MAX_TASKS} tasks.")
     environments = shaped.get("environments") or []
+    clusters = _job_clusters(shaped.get("job_clusters"))
     known = {one.get("environment_key") for one in environments if isinstance(one, dict)}
     keys: set[str] = set()
     for task in tasks:
         _check_task(task, known, cluster_id)
+        _check_clusters(task, clusters)
         if task["task_key"] in keys:
             raise invalid(f"The task key '{task['task_key']}' is used twice.")
         keys.add(task["task_key"])
@@ -187,6 +189,38 @@ def _check_task(task: dict[str, Any], environments: set[Any], cluster_id: str) -
     for name in ("timeout_seconds", "max_retries", "min_retry_interval_millis"):
         if not isinstance(task.get(name) or 0, int):
             raise malformed(f"Could not parse request object: '{name}' must be a whole number")
+
+
+def _job_clusters(value: Any) -> set[str]:
+    """The keys of a job's clusters, each of which has its settings."""
+    if value is None:
+        return set()
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise malformed("Could not parse request object: 'job_clusters' must be a list of objects")
+    for one in value:
+        _check_new_cluster(one.get("new_cluster") or {}, str(one.get("job_cluster_key")))
+    return {str(one.get("job_cluster_key")) for one in value}
+
+
+def _check_clusters(task: Mapping[str, Any], known: set[str]) -> None:
+    key = task["task_key"]
+    named = ("existing_cluster_id", "new_cluster", "job_cluster_key")
+    given = [name for name in named if task.get(name)]
+    if len(given) > 1:
+        raise invalid(f"Task '{key}' has more than one cluster: {', '.join(given)}.")
+    if task.get("new_cluster") is not None:
+        _check_new_cluster(task["new_cluster"], f"of task '{key}'")
+    cluster = task.get("job_cluster_key")
+    if cluster is not None and cluster not in known:
+        raise invalid(f"Task '{key}' uses the job cluster '{cluster}', which is not defined.")
+
+
+def _check_new_cluster(settings: Any, whose: str) -> None:
+    """A new cluster is this machine all the same; what a workspace asks for must be there."""
+    if not isinstance(settings, dict):
+        raise malformed("Could not parse request object: 'new_cluster' must be an object")
+    if not settings.get("spark_version"):
+        raise invalid(f"The new cluster {whose} has no spark_version.")
 
 
 def _check_notebook(task: dict[str, Any], key: str) -> None:

@@ -217,7 +217,8 @@ def _hint_for_state(result: RunResult) -> str | None:
     status = result.status
     if status.result is not None and status.result in _STATE_HINTS:
         return _STATE_HINTS[status.result]
-    if status.life_cycle is LifeCycle.INTERNAL_ERROR:
+    # a run whose task failed by its own code is an internal error too, by the API's rules
+    if status.life_cycle is LifeCycle.INTERNAL_ERROR and not result.error_trace:
         return "the workspace could not run it; its page says more, and another try may succeed"
     return None
 

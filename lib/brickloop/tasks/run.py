@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brickloop.errors import UsageError
+from brickloop.errors import OutputMissing, UsageError
 from brickloop.tasks.command import command
 
 if TYPE_CHECKING:
     from brickloop.config.settings import Settings
     from brickloop.flows.job_runner import JobRunner
+    from brickloop.flows.run import Runs
     from brickloop.model.run import RunResult, RunStatus
 
 _MOST_RUNS = 1000
@@ -136,7 +137,7 @@ def runs(
 
 @command(
     help={
-        "run_id": "as 'invoke runs' and the run's page show it",
+        "run_id": "as 'invoke runs' and the run's page show it; without it the latest run",
         "profile": "profile of .databrickscfg; 'local' is the local workspace",
         "json": "print the result as JSON, and nothing else, on stdout",
         "no_wait": "show what there is, also of a run that goes on",
@@ -147,7 +148,7 @@ def runs(
 )
 def output(
     _context: Any,
-    run_id: str,
+    run_id: str = "",
     profile: str = "",
     json: bool = False,
     no_wait: bool = False,
@@ -164,10 +165,11 @@ def output(
     from brickloop.flows.run import failure_of
     from brickloop.flows.show_run import name_of, show_run
 
-    number = _whole(run_id, "the run id", 1, 2**63 - 1)
+    number = _whole(run_id, "the run id", 1, 2**63 - 1) if run_id else 0
     runner, settings = _runner(profile)
     try:
         known = runner.runs()
+        number = number or _latest(known)
         result = show_run(known, settings, number, wait=not no_wait, show=not json)
         name = name_of(result.status)
         if save:
@@ -218,6 +220,17 @@ def _runner(profile: str, compute: str = "") -> tuple[JobRunner, Settings]:
         overrides={"profile": profile or None, "compute": compute or None},
     )
     return JobRunner(settings), settings
+
+
+def _latest(known: Runs) -> int:
+    from brickloop.jobs.status import recent_runs
+
+    found = recent_runs(known.opened.client, known.opened.host, 1)
+    if not found:
+        raise OutputMissing(
+            "there are no runs yet", where=known.opened.host, hint="invoke run NOTEBOOK makes one"
+        )
+    return found[0].run_id
 
 
 def _row(status: RunStatus) -> list[Any]:

@@ -1,5 +1,7 @@
 """Settings: who wins, and what is said of a wrong one."""
 
+import json
+
 import pytest
 
 from brickloop.config.settings import DEFAULTS, DESCRIPTIONS, find_root, load_settings
@@ -22,6 +24,12 @@ def test_flag_beats_variable_beats_file_beats_default(tmp_path):
     settings = load_settings(tmp_path, {"BRICKLOOP_COMPUTE": "b"}, {"compute": "c", "folder": None})
     assert (settings["compute"].value, settings["compute"].source) == ("c", "--compute")
     assert settings["folder"].source == "default"
+
+
+def test_a_job_cluster_is_written_as_a_table(tmp_path):
+    write(tmp_path, '[tool.brickloop.compute]\nspark_version = "15.4.x"\nnum_workers = 1\n')
+    value = load_settings(tmp_path, {}).text("compute")
+    assert json.loads(value) == {"spark_version": "15.4.x", "num_workers": 1}
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,25 @@ def test_each_task_has_its_own_and_the_failed_one_speaks_for_the_run(edge):
     assert [one.status.key for one in result.tasks] == ["a", "b", "c", "d"]
     assert result.tasks[0].cells[0].outputs == (TextOutput("a"),)
     assert result.tasks[2].logs == "printed"
+    first_lines = [(cell.index, cell.first_line) for cell in result.cells]
+    assert first_lines == [(0, "a: c1.0"), (1, "b: c1.0"), (2, "c: log")]
     # what never ran is not asked for
     assert result.tasks[3].cells_missing is None
     assert not any("run_id=5" in str(call.request.url) for call in edge.calls)
+
+
+def test_the_log_of_a_program_is_its_one_cell(edge):
+    client = client_of(edge, {}, {2: {"logs": "printed \x1b[31mred"}})
+    result = gather(client, HOST, status("SUCCESS", task("main", 2, "SUCCESS", "python")))
+    (cell,) = result.cells
+    assert (cell.first_line, cell.outputs) == ("log", (TextOutput("printed red"),))
+
+
+def test_a_sql_file_s_results_are_where_the_workspace_keeps_them(edge):
+    link = "https://page/sql"
+    client = client_of(edge, {}, {2: {"sql_output": {"query_output": {"output_link": link}}}})
+    result = gather(client, HOST, status("SUCCESS", task("main", 2, "SUCCESS", "sql")))
+    assert link in result.cells_missing
 
 
 def test_a_result_is_frozen_and_reads_like_a_dict(edge):
