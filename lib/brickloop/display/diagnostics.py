@@ -30,7 +30,9 @@ def report_error(error: BrickloopError) -> None:
 
 
 def _coloured(text: str, code: str) -> str:
-    if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
+    dumb = os.environ.get("TERM") == "dumb"
+    forced = os.environ.get("FORCE_COLOR", "") not in {"", "0"}
+    if os.environ.get("NO_COLOR") or dumb or not (forced or sys.stderr.isatty()):
         return text
     return f"\x1b[{code}m{text}\x1b[0m"
 

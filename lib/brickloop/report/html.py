@@ -8,7 +8,7 @@ from html import escape
 
 import brickloop
 from brickloop.model.document import Document, Section
-from brickloop.model.failure import describe_failure
+from brickloop.model.failure import describe_failure, without_message
 from brickloop.model.plain import dedent_query, progress_line, value_pairs
 from brickloop.model.run import (
     CellOutput,
@@ -33,6 +33,7 @@ _MOST_CARDS = 2_000
 _MOST_ENTRIES = 200
 _MOST_BARS = 60
 _LONGEST_TITLE = 300
+_SHORTEST_TOLD = 0.1
 
 
 def render_page(result: RunResult, name: str, *, saved: SavedFigure | None = None) -> str:
@@ -68,8 +69,9 @@ class _Page:
         cards += self._cards("Cells", "cell", cells, self._cell)
         if not sections and not cells and self._result.status.succeeded:
             cards.append('<p class="note">The run put nothing out.</p>')
+        contents = self._contents(sections, cells)
         content = (
-            f'<div class="wrap with-nav">{self._contents(sections, cells)}'
+            f'<div class="wrap{" with-nav" if contents else ""}">{contents}'
             f'<main id="main">{"".join(cards)}</main></div>'
         )
         return render_shell(
@@ -120,6 +122,8 @@ class _Page:
                 if len(entries) > _MOST_ENTRIES:
                     links += f"<li><a>… {len(entries) - _MOST_ENTRIES:,} more</a></li>"
                 parts.append(f"<h2>{heading}</h2><ul>{links}</ul>")
+        if not parts:
+            return ""
         return f'<nav class="contents" aria-label="Contents">{"".join(parts)}</nav>'
 
     def _cards(
@@ -153,10 +157,9 @@ class _Page:
 
     def _section(self, at: int, section: Section, anchor: str) -> str:
         css = {"error": " bad", "warning": " warn"}.get(section.kind, "")
-        took = write_duration(section.ms) if section.ms is not None else ""
+        head = _card_head(_short(section.title), _took_section(section))
         return (
-            f'<section class="card{css}" id="{anchor}">'
-            f"{_card_head(_short(section.title), took)}{self._section_body(section)}"
+            f'<section class="card{css}" id="{anchor}">{head}{self._section_body(section)}'
             f"{''.join(map(markup.note_markup, section.notes))}</section>"
         )
 
@@ -172,7 +175,6 @@ class _Page:
                     section.title,
                     total=section.total,
                     truncated=section.truncated,
-                    ms=section.ms,
                 )
             )
         elif kind == "figure":
@@ -195,7 +197,10 @@ class _Page:
             parts.append(_log(section))
         elif kind == "error":
             parts.append(f'<p class="bad-text"><b>{markup.text_markup(section.text)}</b></p>')
-            parts.append(markup.block(section.trace, "trace"))
+            trace = without_message(section.trace, section.text)
+            parts.append(markup.block(trace, "trace"))
+        elif kind == "warning":
+            parts.append(markup.block(section.text, "prose"))
         else:
             parts.append(markup.block(section.text))
         return "".join(parts)
@@ -265,7 +270,7 @@ class _Page:
             )
         if failure.hint:
             parts.append(f'<p class="hint"><b>Hint</b> {markup.text_markup(failure.hint)}</p>')
-        return f'<section class="card failure" role="alert">{"".join(parts)}</section>'
+        return f'<section class="card failure" aria-label="Failure">{"".join(parts)}</section>'
 
     def _full_trace(self) -> str:
         error = next((cell.error for cell in self._result.cells if cell.error), None)
@@ -391,6 +396,16 @@ def _short(text: str) -> str:
 
 def _took_run(status: RunStatus) -> str:
     return write_duration(status.ended_ms - status.started_ms) if status.ended_ms else ""
+
+
+def _took_section(section: Section) -> str:
+    """How long a query took, else how long it was since the section before."""
+    if section.ms is not None:
+        return write_duration(section.ms)
+    if section.seconds is None or section.seconds < _SHORTEST_TOLD:
+        return ""
+    since = write_duration(section.seconds * 1000)
+    return f'<span title="{since} after what is before it">+{since}</span>'
 
 
 def _took_cell(cell: CellResult) -> str:

@@ -150,7 +150,6 @@ def table(
     *,
     total: int | None = None,
     truncated: bool = False,
-    ms: float | None = None,
 ) -> str:
     """A table that can be sorted, and filtered where it is long."""
     width = len(columns)
@@ -171,7 +170,7 @@ def table(
             f'<div class="tools" hidden><input type="search" placeholder="Filter rows" '
             f'aria-label="Filter rows of {named}"><span role="status"></span></div>'
         )
-    note = row_note(len(shown), len(rows), total, truncated, ms=ms).strip("()")
+    note = row_note(len(shown), len(rows), total, truncated).strip("()")
     more = " (the files named below hold all that came)" if len(shown) < len(rows) else ""
     return (
         f'<div class="table{" filtered" if filtered else ""}">{tools}'
