@@ -148,7 +148,6 @@ def take_snapshot(sync: Synchronizer) -> Snapshot:
 
     One request for each folder, and no lock: nothing is read or written but that.
     """
-    ancestors = sync.state.ancestors()
     with sync.crew() as crew:
-        scan = scan_remote(sync.remote, sync.root, sync.selection, ancestors, crew, sync.pace)
+        scan = scan_remote(sync.remote, sync.root, sync.selection, {}, crew, sync.pace)
     return frozenset((slot, found.kind, found.stamp) for slot, found in scan.slots.items())

@@ -241,7 +241,12 @@ class Watcher:
 
     def _look_at_whole(self) -> SyncReport:
         now = time.monotonic()
+        before = None
+        if self._snapshot is None and self._polls and self._pushes:
+            before = take_snapshot(self._sync)
         report = self._sync.run(self._mode)
+        if not report.changes:
+            self._snapshot = self._snapshot or before
         self._plans.whole = False
         self._whole_at = now + self._pauses.whole
         self._take_in(report, list(self._plans.retries))
