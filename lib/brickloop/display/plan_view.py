@@ -65,7 +65,7 @@ class PlanView:
 
     def summary(self, text: str) -> None:
         """Show the one line that counts."""
-        self._line(f"dry run: {text}" if self._dry_run and "to send" not in text else text)
+        self._line(text)
 
     @staticmethod
     def history(rows: Sequence[tuple[int, float, str, str, str, int, str]]) -> None:

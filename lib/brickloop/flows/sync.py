@@ -209,7 +209,8 @@ def _show(view: PlanView, result: PairResult, *, planned: bool, status: bool) ->
         for change in report.changes:
             show_change(view, change)
     show_leftovers(view, report, every=status or result.direction is not Direction.BIDIRECTIONAL)
-    view.summary(report.summary() if not status else _status_line(report))
+    text = _status_line(report) if planned else report.summary()
+    view.summary(text if status or not planned else f"not done: {text}")
 
 
 def show_leftovers(view: PlanView, report: SyncReport, *, every: bool) -> None:
