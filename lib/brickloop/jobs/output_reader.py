@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import datetime
 import hashlib
+import heapq
 import json
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from brickloop.clients.files import FileStatus, RemoteFiles, write_whole
 from brickloop.errors import (
@@ -38,10 +41,11 @@ DEFAULT_PATHS = (
     "/tmp/notebook_output.txt",
 )
 """Where NotebookOutput writes when it is not told where; the first that is there is meant."""
-_WRITER = re.compile(r"(\d{8}T\d{12}-[0-9a-f]{8})\.(\d{1,6})")
+_WRITER = re.compile(r"(\d{8}T\d{12})-([0-9a-f]{8})\.(\d{1,6})")
 _CHUNK = re.compile(r"c-\d{6}\.ndjson")
 _CONTINUED = re.compile(rb"\n\[brickloop: continued in ([^\n/]{1,255})\]\n\Z")
 _MARK_BYTES = 400
+_BLOCK = 1024 * 1024
 _LISTED_EVERY = 4
 _PAUSE = 0.5
 _CLOSED_EARLY = "output incomplete: the notebook ended before it had closed its output"
@@ -62,7 +66,7 @@ class _Writer:
     """How far one writer's chunks have been read."""
 
     folder: str
-    number: int
+    order: int
     assembler: Assembler
     next: int = 1
     hashes: list[str] = field(default_factory=list)
@@ -134,6 +138,18 @@ class DocumentFollower:
             return replace(document, complete=False, reason=str(self.error))
         return document
 
+    def stream(self) -> Iterator[Section]:
+        """Every section that is there, by time, held one at a time; then ``finish`` the rest.
+
+        For outputs that may be larger than memory, with ``keep=False``.
+        """
+        try:
+            self._find_writers()
+            streams = [self._read_chunks(writer) for writer in self._writers.values()]
+            yield from heapq.merge(*streams, key=lambda section: section.at)
+        except OutputUnavailable as error:
+            self.error = error
+
     @property
     def ended(self) -> bool:
         """Whether every writer that has been seen has closed its output."""
@@ -162,22 +178,23 @@ class DocumentFollower:
             # the folder of one writer was named, or of one whose names are not ours
             self._add_writer(self._folder, 1)
             return
-        seen = sorted(match.groups() for match in map(_WRITER.fullmatch, names) if match)
-        attempts = sorted({attempt for attempt, _ in seen})
-        if not attempts:
+        found = [match for match in map(_WRITER.fullmatch, names) if match]
+        if not found:
             return
-        self._attempts = len(attempts)
-        if attempts[-1] != self._attempt:
-            self._attempt = attempts[-1]
+        found.sort(key=lambda match: (match[1], int(match[3])))
+        attempt = found[-1][2]
+        self._attempts = len({match[2] for match in found})
+        if attempt != self._attempt:
+            self._attempt = attempt
             self._writers.clear()
-        for attempt, number in seen:
-            if attempt == self._attempt:
-                self._add_writer(f"{self._folder}/{attempt}.{number}", int(number))
+        for order, match in enumerate(found):
+            if match[2] == attempt:
+                self._add_writer(f"{self._folder}/{match[0]}", order)
 
-    def _add_writer(self, folder: str, number: int) -> None:
+    def _add_writer(self, folder: str, order: int) -> None:
         if folder not in self._writers:
-            self._writers[folder] = _Writer(folder, number, Assembler(keep=self._keep))
-            self._writers = dict(sorted(self._writers.items(), key=lambda item: item[1].number))
+            self._writers[folder] = _Writer(folder, order, Assembler(keep=self._keep))
+            self._writers = dict(sorted(self._writers.items(), key=lambda item: item[1].order))
 
     def _read_chunks(self, writer: _Writer) -> Iterator[Section]:
         while not writer.assembler.ended:
@@ -268,7 +285,8 @@ class OutputReader:
         """The text at a path in pieces of about 1 MB; raises OutputNotText for other bytes."""
         path, status = self._find(output_path)
         if status.is_folder:
-            yield document_text(self.read_document(path))
+            for block in self._document_blocks(path):
+                yield block.decode("utf-8")
             return
         decoder = codecs.getincrementaldecoder("utf-8")()
         read = begun = 0
@@ -315,26 +333,14 @@ class OutputReader:
             if size == 0:
                 raise OutputEmpty("the file is empty", where=path)
 
-        def text() -> Iterator[bytes]:
-            yield document_text(self.read_document(path)).encode("utf-8")
-
-        return write_whole(Path(local_file), text() if status.is_folder else blocks())
+        source = self._document_blocks(path) if status.is_folder else blocks()
+        return write_whole(Path(local_file), source)
 
     def read_document(self, folder: str) -> Document:
         """The document below a folder as far as it has come."""
         follower = DocumentFollower(self._files, folder)
         follower.finish(succeeded=None)
-        document = follower.document()
-        if follower.error is not None:
-            error = follower.error
-            raise type(error)(error.message, where=error.where or folder, hint=error.hint)
-        if document is None:
-            raise OutputNotOurs(
-                "the folder holds no output of NotebookOutput",
-                where=folder,
-                hint="give the folder that the run wrote below, or the path of a file",
-            )
-        return document
+        return _settled(follower, folder)
 
     def follow(
         self,
@@ -346,8 +352,13 @@ class OutputReader:
         """Each section of a live document as it comes, until the document is closed.
 
         Ends too when ``run_ended`` says that no more will come, or when nothing has come for
-        ``silence`` seconds; then the last section is a warning that the output is incomplete.
+        ``silence`` seconds; then the last section is a warning that the output is incomplete. A
+        file is one section.
         """
+        status = self._files.status(folder)
+        if status is not None and not status.is_folder:
+            yield Section("text", folder, text=self.read_output(folder))
+            return
         follower = DocumentFollower(self._files, folder, keep=False)
         heard = time.monotonic()
         while True:
@@ -380,6 +391,23 @@ class OutputReader:
             hint += "; where DBFS is switched off, outputs go to /Volumes/..."
         raise OutputMissing("there is no output", where=" or ".join(paths), hint=hint)
 
+    def _document_blocks(self, folder: str) -> Iterator[bytes]:
+        """The text form of a live document; its sections go through the disk, not memory."""
+        follower = DocumentFollower(self._files, folder, keep=False)
+        begun = None
+        with tempfile.SpooledTemporaryFile(max_size=_BLOCK) as body:
+            for section in follower.stream():
+                if section.kind != "progress":
+                    begun = begun or section.at
+                    body.write(_section_block(section).encode("utf-8"))
+            follower.finish(succeeded=None)
+            document = _settled(follower, folder)
+            yield _head_block(document, begun or time.time()).encode("utf-8")
+            body.seek(0)
+            while block := body.read(_BLOCK):
+                yield block
+            yield _last_block(document).encode("utf-8")
+
     def _file_blocks(self, path: str) -> Iterator[bytes]:
         """A file's blocks, and those of the files that it says it is continued in."""
         folder = path.rpartition("/")[0]
@@ -407,26 +435,49 @@ class OutputReader:
 
 def document_text(document: Document) -> str:
     """The text form of a document, as ``write_to_dbfs`` writes it."""
-    import datetime
-
-    from brickloop.runtime.plain_text import document_lines, section_text
-
     begun = min((section.at for section in document.sections), default=time.time())
+    body = "".join(_section_block(section) for section in document.sections)
+    return _head_block(document, begun) + body + _last_block(document)
+
+
+def _head_block(document: Document, begun: float) -> str:
+    from brickloop.runtime.plain_text import head_lines
+
     generated = datetime.datetime.fromtimestamp(begun).isoformat(timespec="seconds")
-    sections = [
-        {"title": section.title, "content": section_text(_fields(section))}
-        for section in document.sections
-    ]
+    return "".join(f"{line}\n" for line in head_lines(document.metadata, generated))
+
+
+def _section_block(section: Section) -> str:
+    from brickloop.runtime.plain_text import section_text, titled_lines
+
+    # in the words of the wire format
+    fields = {**vars(section), "size": len(section.image or b"")}
+    return "".join(f"{line}\n" for line in titled_lines(section.title, section_text(fields)))
+
+
+def _last_block(document: Document) -> str:
+    from brickloop.runtime.plain_text import LAST_LINE, titled_lines
+
+    lines = [LAST_LINE]
     if not document.complete:
         reason = document.reason or "the notebook has not closed its output"
-        sections.append({"title": "Output incomplete", "content": reason})
-    return "\n".join(document_lines(sections, document.metadata, generated)) + "\n"
+        lines = [*titled_lines("Output incomplete", reason), LAST_LINE]
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _fields(section: Section) -> dict[str, Any]:
-    """A section in the words of the wire format."""
-    fields: dict[str, Any] = dict(vars(section))
-    return {**fields, "size": len(section.image or b"")}
+def _settled(follower: DocumentFollower, folder: str) -> Document:
+    """The document of a follower that has read all there is; raises what is wrong with it."""
+    document = follower.document()
+    if follower.error is not None:
+        error = follower.error
+        raise type(error)(error.message, where=error.where or folder, hint=error.hint)
+    if document is None:
+        raise OutputNotOurs(
+            "the folder holds no output of NotebookOutput",
+            where=folder,
+            hint="give the folder that the run wrote below, or the path of a file",
+        )
+    return document
 
 
 def _chunk_path(writer: _Writer) -> str:

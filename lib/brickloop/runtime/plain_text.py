@@ -7,20 +7,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _RULE = 100
+LAST_LINE = "=" * _RULE
 
 
 def document_lines(
     sections: Iterable[Mapping[str, Any]], metadata: Mapping[str, Any], generated: str
 ) -> Iterator[str]:
     """The document's lines; each section has ``title`` and ``content``."""
+    yield from head_lines(metadata, generated)
+    for section in sections:
+        yield from titled_lines(str(section["title"]), section["content"])
+    yield LAST_LINE
+
+
+def head_lines(metadata: Mapping[str, Any], generated: str) -> Iterator[str]:
+    """What is above the first section."""
     yield from ("=" * _RULE, "NOTEBOOK OUTPUT", "=" * _RULE, f"Generated: {generated}")
     for key, value in metadata.items():
         yield f"{key}: {value}"
     yield ""
-    for section in sections:
-        title = " ".join(str(section["title"]).split())
-        yield from ("-" * _RULE, f"📊 {title}", "-" * _RULE, section["content"], "")
-    yield "=" * _RULE
+
+
+def titled_lines(title: str, content: str) -> Iterator[str]:
+    """One section below its title between rules."""
+    yield from ("-" * _RULE, f"📊 {' '.join(title.split())}", "-" * _RULE, content, "")
 
 
 def section_text(section: Mapping[str, Any]) -> str:

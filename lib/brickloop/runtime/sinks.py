@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 MIB = 1024 * 1024
+_CANNOT_RENAME = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV}
 _WORKSPACE_BYTES = 8 * MIB
 """The workspace's API hands out files of at most 10 MB."""
 
@@ -34,12 +36,15 @@ class FolderSink:
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
+        self._made: set[Path] = set()
         self.largest = _WORKSPACE_BYTES if folder.startswith("/Workspace/") else None
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file through a temporary name; on a volume it appears whole when it is closed."""
         target = self._folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.parent not in self._made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(target.parent)
         if str(target).startswith("/Volumes/"):
             # volumes refuse appending and renaming onto a file
             target.write_bytes(data)
@@ -48,10 +53,12 @@ class FolderSink:
         try:
             unfinished.write_bytes(data)
             unfinished.replace(target)
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 unfinished.unlink()
-            raise
+            if error.errno not in _CANNOT_RENAME:
+                raise
+            target.write_bytes(data)
 
 
 class DbfsSink:

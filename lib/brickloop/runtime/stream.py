@@ -1,7 +1,7 @@
 """A live document: events sealed into numbered chunks that a reader takes one after the other.
 
-Below the run's folder each writer has a folder of its own, ``<attempt>.<number>``: an attempt is
-one process of one run, so a retried task never mixes with the first. A chunk is written once and
+Below the run's folder each writer has a folder of its own, ``<time>-<attempt>.<number>``: a retried
+task is another attempt and never mixes with the first. A chunk is written once and
 never appended to, which volumes do not allow; its last line seals it. ``_DONE.json`` comes last.
 The format is described in docs/output-format.md.
 """
@@ -36,7 +36,7 @@ class DocumentStream:
     """Writes one live document; a folder that takes nothing is said once and fails nothing."""
 
     def __init__(self, folder: str, dbutils: Any) -> None:
-        self.attempt, number = _name_writer(folder)
+        self.attempt, number = _name_writer(folder, _run_id(dbutils))
         self.folder = f"{folder.rstrip('/')}/{self.attempt}.{number}"
         self._sink: Sink = open_sink(self.folder, dbutils)
         self._lock = threading.RLock()
@@ -54,9 +54,11 @@ class DocumentStream:
 
     def emit(self, event: dict[str, Any]) -> None:
         """Write one event, now or, where the folder is slow and much comes, in a moment."""
+        if os.getpid() != self._owner:
+            # a forked process shares the numbers, so it may not write
+            return
         with self._lock:
-            if self._closed or os.getpid() != self._owner:
-                # a forked process shares the numbers, so it may not write
+            if self._closed:
                 return
             self._sequence += 1
             head = {"v": SCHEMA_VERSION, "seq": self._sequence, "t": time.time()}
@@ -72,8 +74,10 @@ class DocumentStream:
 
     def keep(self, data: bytes, suffix: str) -> dict[str, Any] | None:
         """Where bytes are kept below the folder, by their hash; None where they could not be."""
+        if os.getpid() != self._owner:
+            return None
         with self._lock:
-            if self._closed or os.getpid() != self._owner or self._pause_left() > 0:
+            if self._closed or self._pause_left() > 0:
                 return None
             name = f"blob/{hashlib.sha256(data).hexdigest()}.{suffix}"
             if not self._sink.takes_bytes:
@@ -89,8 +93,10 @@ class DocumentStream:
 
     def close(self, status: str) -> None:
         """Write what is left and ``_DONE.json``; nothing comes after that."""
+        if os.getpid() != self._owner:
+            return
         with self._lock:
-            if self._closed or os.getpid() != self._owner:
+            if self._closed:
                 return
             self._seal()
             self._failures = 0
@@ -151,7 +157,7 @@ class DocumentStream:
     def _write_later(self) -> None:
         with self._lock:
             self._timer = None
-            if not self._closed and os.getpid() == self._owner:
+            if not self._closed:
                 self._write_when_due()
 
     def _write(self) -> None:
@@ -222,13 +228,31 @@ def split_text(name: str, data: bytes, largest: int | None) -> list[tuple[str, b
     return files[::-1]
 
 
-def _name_writer(folder: str) -> tuple[str, int]:
-    """The attempt's name, the same throughout a process, and which of its writers this one is."""
+def _name_writer(folder: str, run_id: str | None) -> tuple[str, int]:
+    """When and in which attempt this process began to write, and which of its writers this is.
+
+    An attempt has its name from its task run; a process that took the place of another one, as
+    after ``restartPython``, goes on with the same. Where no run is known each process is one.
+    """
     with _lock:
         key = (os.getpid(), folder)
         if key not in _numbers:
             now = datetime.datetime.now(datetime.timezone.utc)
-            name = f"{now:%Y%m%dT%H%M%S%f}-{os.urandom(4).hex()}"
-            _numbers[key] = (name, itertools.count(1))
+            mark = os.urandom(4).hex()
+            if run_id is not None:
+                mark = hashlib.sha256(run_id.encode()).hexdigest()[:8]
+            _numbers[key] = (f"{now:%Y%m%dT%H%M%S%f}-{mark}", itertools.count(1))
         attempt, numbers = _numbers[key]
         return attempt, next(numbers)
+
+
+def _run_id(dbutils: Any) -> str | None:
+    """The id of the task run that the notebook is, None where it does not say."""
+    try:
+        context = dbutils.notebook.entry_point.getDbutils().notebook().getContext()
+        # serverless allows only the safe one
+        facts = json.loads((getattr(context, "safeToJson", None) or context.toJson)())
+        found = facts.get("currentRunId") or facts["attributes"]["currentRunId"]
+        return str(found["id"] if isinstance(found, dict) else found)
+    except Exception:
+        return None

@@ -27,7 +27,7 @@ from brickloop.errors import (
     OutputNotText,
     OutputTooNew,
 )
-from brickloop.jobs.output_reader import DocumentFollower, OutputReader
+from brickloop.jobs.output_reader import DocumentFollower, OutputReader, document_text
 
 ATTEMPT = "20260101T000000000000-0123abcd"
 
@@ -244,6 +244,25 @@ def test_follow_gives_each_section_and_ends_with_the_document(folder, reader):
     assert next(sections).title == "b"
     output.close()
     assert list(sections) == []
+
+
+def test_follow_of_a_file_is_its_text(tmp_path, reader):
+    (tmp_path / "a.txt").write_text("said")
+    (section,) = reader.follow(str(tmp_path / "a.txt"))
+    assert (section.kind, section.text) == ("text", "said")
+
+
+def test_outputs_of_two_writers_are_copied_by_time(folder, reader):
+    one, two = live(folder), live(folder)
+    for number in range(3):
+        one.add_section(f"one {number}", "x")
+        two.add_section(f"two {number}", "x")
+    one.close()
+    two.close()
+    text = reader.read_output(str(folder))
+    titles = [line[2:] for line in text.split("\n") if line.startswith("📊")]
+    assert titles == ["one 0", "two 0", "one 1", "two 1", "one 2", "two 2"]
+    assert document_text(reader.read_document(str(folder))) == text
 
 
 def test_follow_never_hangs(folder, reader):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,37 @@ def test_two_writers_of_one_run_are_one_document_and_do_not_mix(folder):
     document = reader.document()
     assert [section.title for section in document.sections] == ["a", "b", "c", "Uncaught error"]
     assert (document.complete, document.status, document.attempt) == (True, "failed", 1)
+
+
+def in_run(run_id: str) -> types.SimpleNamespace:
+    """A ``dbutils`` that says which task run the notebook is."""
+    context = types.SimpleNamespace(toJson=lambda: json.dumps({"currentRunId": {"id": run_id}}))
+    inner = types.SimpleNamespace(
+        notebook=lambda: types.SimpleNamespace(getContext=lambda: context)
+    )
+    entry_point = types.SimpleNamespace(getDbutils=lambda: inner)
+    return types.SimpleNamespace(notebook=types.SimpleNamespace(entry_point=entry_point))
+
+
+def test_a_process_that_takes_the_place_of_another_goes_on_with_the_attempt(folder, monkeypatch):
+    monkeypatch.setattr(stream, "open_sink", lambda path, dbutils: sinks.FolderSink(path))
+    titles = iter("abc")
+
+    def write(run_id: str) -> None:
+        document = DocumentStream(str(folder), in_run(run_id))
+        document.emit({"kind": "text", "title": next(titles), "text": ""})
+        document.close("finished")
+        begin_attempt()
+
+    write("7")
+    write("7")
+    reader = follower(folder)
+    assert [section.title for section in reader.poll()] == ["a", "b"]
+    assert reader.document().attempt == 1
+    write("8")
+    # others are looked for now and then
+    assert [section.title for _ in range(4) for section in reader.poll()] == ["c"]
+    assert reader.document().attempt == 2
 
 
 def test_threads_may_add_to_one_output(folder):
@@ -307,4 +340,14 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         sink.put("a/b.txt", b"second")
     assert (tmp_path / "a" / "b.txt").read_bytes() == b"first"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+def test_where_nothing_can_be_renamed_a_file_is_written_as_it_is(tmp_path, monkeypatch):
+    def refuse(self, target):
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    sinks.FolderSink(str(tmp_path)).put("a/b.txt", b"data")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == b"data"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]
