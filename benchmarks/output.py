@@ -22,7 +22,7 @@ from brickloop import launcher
 _REMOTE = "dbfs:/tmp/brickloop-benchmark.txt"
 _MEGABYTE = 1024 * 1024
 _FETCH = r"""
-import json, os, re, resource, sys, time
+import json, re, resource, sys, time
 from pathlib import Path
 from databricks.sdk import WorkspaceClient
 from brickloop.clients.files import RemoteFiles
@@ -45,12 +45,9 @@ begun = time.perf_counter()
 if way == "brickloop":
     RemoteFiles(client, host).copy(remote, Path(target))
 else:
-    with open(target, "wb") as file:
-        with client.dbfs.download(remote) as source:
-            while block := source.read(1024 * 1024):
-                file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
+    with open(target, "wb") as file, client.dbfs.download(remote) as source:
+        while block := source.read(1024 * 1024):
+            file.write(block)
 seconds = time.perf_counter() - begun
 print(json.dumps([seconds, most_memory() - before]))
 """

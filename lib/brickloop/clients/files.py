@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 import contextlib
 import io
-import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -286,8 +285,6 @@ def write_whole(target: Path, blocks: Iterator[bytes]) -> int:
             for block in blocks:
                 file.write(block)
                 size += len(block)
-            file.flush()
-            os.fsync(file.fileno())
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

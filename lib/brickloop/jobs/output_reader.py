@@ -13,6 +13,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -46,6 +47,7 @@ _CHUNK = re.compile(r"c-\d{6}\.ndjson")
 _CONTINUED = re.compile(rb"\n\[brickloop: continued in ([^\n/]{1,255})\]\n\Z")
 _MARK_BYTES = 400
 _BLOCK = 1024 * 1024
+_AT_ONCE = 12
 _LISTED_EVERY = 4
 _PAUSE = 0.5
 _CLOSED_EARLY = "output incomplete: the notebook ended before it had closed its output"
@@ -197,16 +199,31 @@ class DocumentFollower:
             self._writers = dict(sorted(self._writers.items(), key=lambda item: item[1].order))
 
     def _read_chunks(self, writer: _Writer) -> Iterator[Section]:
-        while not writer.assembler.ended:
-            chunk = self._files.read_if_there(_chunk_path(writer))
-            if chunk is None or not is_sealed(chunk):
-                return
+        for chunk in self._chunks(writer):
             writer.next += 1
             writer.hashes.append(chunk_hash(chunk))
             for section in writer.assembler.feed(chunk):
                 yield self._with_image(writer, section)
-        if not writer.verified:
+        if writer.assembler.ended and not writer.verified:
             self._verify(writer)
+
+    def _chunks(self, writer: _Writer) -> Iterator[bytes]:
+        """The sealed chunks from the writer's next one on; the more come, the more at a time."""
+        at_once = rounds = 1
+        while not writer.assembler.ended:
+            paths = [_chunk_path(writer, ahead) for ahead in range(at_once)]
+            if at_once == 1:
+                found = [self._files.read_if_there(paths[0])]
+            else:
+                with ThreadPoolExecutor(at_once) as pool:
+                    found = list(pool.map(self._files.read_if_there, paths))
+            for chunk in found:
+                if chunk is None or not is_sealed(chunk) or writer.assembler.ended:
+                    return
+                yield chunk
+            rounds += 1
+            if rounds > 2:
+                at_once = min(at_once * 2, _AT_ONCE)
 
     def _verify(self, writer: _Writer) -> None:
         """Compare what was read with the list that the writer left."""
@@ -480,5 +497,5 @@ def _settled(follower: DocumentFollower, folder: str) -> Document:
     return document
 
 
-def _chunk_path(writer: _Writer) -> str:
-    return f"{writer.folder}/c-{writer.next:06d}.ndjson"
+def _chunk_path(writer: _Writer, ahead: int = 0) -> str:
+    return f"{writer.folder}/c-{writer.next + ahead:06d}.ndjson"
