@@ -8,8 +8,7 @@ from html import escape
 
 import brickloop
 from brickloop.model.document import Document, Section
-from brickloop.model.failure import describe_failure, without_message
-from brickloop.model.plain import dedent_query, progress_line, value_pairs
+from brickloop.model.failure import describe_failure
 from brickloop.model.run import (
     CellOutput,
     CellResult,
@@ -22,7 +21,9 @@ from brickloop.model.run import (
 )
 from brickloop.model.text import one_line, write_duration
 from brickloop.report import markup
+from brickloop.report.section_html import section_body
 from brickloop.report.shell import render_shell
+from brickloop.report.timing import cell_name, timing_chart
 
 SavedFigure = Callable[[str, str, bytes], str]
 """The link from the page to a figure's file, by its title, kind and bytes; empty for none."""
@@ -31,8 +32,7 @@ _BUDGET = 24 * 1024 * 1024
 """Characters of a page, figures included: more than that opens slowly or not at all."""
 _MOST_CARDS = 2_000
 _MOST_ENTRIES = 200
-_MOST_BARS = 60
-_LONGEST_TITLE = 300
+_MOST_PROGRESS = 50
 _SHORTEST_TOLD = 0.1
 
 
@@ -61,11 +61,14 @@ class _Page:
         cards += self._gaps()
         cards += self._cards("Output", "section", sections, self._section)
         if document and document.progress and not document.complete:
-            cards += [self._section(0, each, "progress") for each in document.progress]
+            cards += [
+                self._section(at, each, f"progress-{at}")
+                for at, each in enumerate(document.progress[:_MOST_PROGRESS], 1)
+            ]
         if self._result.exit_value:
             cards.append(self._exit(self._result.exit_value))
         if len(cells) > 1:
-            cards.append(_timing(cells))
+            cards.append(timing_chart(cells))
         cards += self._cards("Cells", "cell", cells, self._cell)
         if not sections and not cells and self._result.status.succeeded:
             cards.append('<p class="note">The run put nothing out.</p>')
@@ -95,7 +98,7 @@ class _Page:
         shown = [(text, value) for text, value in facts if value]
         items = "".join(f"<div><dt>{text}</dt><dd>{value}</dd></div>" for text, value in shown)
         items += "".join(
-            f"<div><dt>{_short(key)}</dt><dd>{_short(value)}</dd></div>"
+            f"<div><dt>{markup.short(key)}</dt><dd>{markup.short(value)}</dd></div>"
             for key, value in list(named.items())[:60]
         )
         return (
@@ -109,14 +112,15 @@ class _Page:
             (
                 "Cells",
                 "cell",
-                [(f"{c.index + 1} {_named(c)}", c.error is not None) for c in cells],
+                [(f"{c.index + 1} {cell_name(c)}", c.error is not None) for c in cells],
             ),
         )
         parts = []
         for heading, kind, entries in groups:
             if entries:
                 links = "".join(
-                    f"<li><a{' class=bad' if bad else ''} href=#{kind}-{at}>{_short(text)}</a></li>"
+                    f"<li><a{' class=bad' if bad else ''} href=#{kind}-{at}>"
+                    f"{markup.short(text)}</a></li>"
                     for at, (text, bad) in enumerate(entries[:_MOST_ENTRIES], 1)
                 )
                 if len(entries) > _MOST_ENTRIES:
@@ -157,53 +161,11 @@ class _Page:
 
     def _section(self, at: int, section: Section, anchor: str) -> str:
         css = {"error": " bad", "warning": " warn"}.get(section.kind, "")
-        head = _card_head(_short(section.title), _took_section(section))
+        head = _card_head(markup.short(section.title), _took_section(section))
         return (
-            f'<section class="card{css}" id="{anchor}">{head}{self._section_body(section)}'
+            f'<section class="card{css}" id="{anchor}">{head}{section_body(section, self._image)}'
             f"{''.join(map(markup.note_markup, section.notes))}</section>"
         )
-
-    def _section_body(self, section: Section) -> str:
-        query = dedent_query(section.query) if section.query else ""
-        parts = [markup.code(query, "sql")] if query else []
-        kind = section.kind
-        if section.columns:
-            parts.append(
-                markup.table(
-                    section.columns,
-                    section.rows,
-                    section.title,
-                    total=section.total,
-                    truncated=section.truncated,
-                )
-            )
-        elif kind == "figure":
-            parts.append(self._image(section.mime, section.image, section.title))
-        elif kind == "html":
-            parts.append(markup.frame(section.text, section.title))
-        elif kind == "markdown":
-            parts.append(markup.markdown(section.text))
-        elif kind == "code":
-            parts.append(markup.code(section.text, (section.language or "").lower()))
-        elif kind == "json":
-            parts.append(markup.json_block(section.text))
-        elif kind == "metric" and len(section.values) == 1:
-            parts.append(_metric(section))
-        elif kind in {"values", "metric"}:
-            parts.append(markup.pairs(value_pairs(section)))
-        elif kind == "progress":
-            parts.append(_progress(section))
-        elif kind == "log":
-            parts.append(_log(section))
-        elif kind == "error":
-            parts.append(f'<p class="bad-text"><b>{markup.text_markup(section.text)}</b></p>')
-            trace = without_message(section.trace, section.text)
-            parts.append(markup.block(trace, "trace"))
-        elif kind == "warning":
-            parts.append(markup.block(section.text, "prose"))
-        else:
-            parts.append(markup.block(section.text))
-        return "".join(parts)
 
     def _cell(self, at: int, cell: CellResult, anchor: str) -> str:
         outputs = "".join(self._output(output, cell) for output in cell.outputs)
@@ -211,7 +173,7 @@ class _Page:
             first, _, rest = cell.command.lstrip().partition("\n")
             prose = markup.markdown(f"{first.partition(' ')[2]}\n{rest}")
             return f'<section class="card prose" id="{anchor}">{prose}</section>'
-        title = _short(cell.first_line)
+        title = markup.short(cell.first_line)
         css = "" if cell.title else ' class="code-line"'
         head = (
             f'<header><h3{css}><span class="n">{cell.index + 1}</span> {title}</h3>'
@@ -252,11 +214,11 @@ class _Page:
     def _failure(self) -> str:
         failure = describe_failure(self._result)
         error = f"{failure.name}: {failure.message}" if failure.name else failure.message
-        parts = [f'<h2 class="bad-text">{_short(error)}</h2>']
-        if len(error) > _LONGEST_TITLE:
+        parts = [f'<h2 class="bad-text">{markup.short(error)}</h2>']
+        if len(error) > markup.LONGEST_TITLE:
             parts.append(markup.block(error))
         if failure.cell is not None:
-            title = f" ({_short(failure.cell.title)})" if failure.cell.title else ""
+            title = f" ({markup.short(failure.cell.title)})" if failure.cell.title else ""
             place = f", line {failure.line}" if failure.line else ""
             parts.append(f'<p class="note">in cell {failure.cell.index + 1}{title}{place}</p>')
             parts.append(markup.code(failure.cell.command, marked=failure.line or 0))
@@ -325,73 +287,8 @@ def _is_told(cell: CellResult) -> bool:
     return cell.state != "skipped" and bool(cell.command.strip() or cell.outputs)
 
 
-def _named(cell: CellResult) -> str:
-    """A cell's title or first line; of a Markdown cell its first words."""
-    if cell.title or not cell.command.lstrip().lower().startswith("%md"):
-        return cell.first_line
-    words = (line.strip("# *_`\t") for line in cell.command.lstrip()[3:].split("\n"))
-    return next((line for line in words if line), "%md")
-
-
 def _card_head(title: str, took: str = "") -> str:
     return f'<header><h3>{title}</h3><span class="took">{took}</span></header>'
-
-
-def _timing(cells: list[CellResult]) -> str:
-    """A bar for each cell: when it began and how long it took."""
-    timed = [cell for cell in cells if cell.started_ms and cell.ended_ms >= cell.started_ms]
-    numbers = {cell.index: at for at, cell in enumerate(cells, 1)}
-    begun = min((cell.started_ms for cell in timed), default=0)
-    whole = max((cell.ended_ms for cell in timed), default=0) - begun
-    if whole <= 0:
-        return ""
-    slowest = sorted(timed, key=lambda cell: cell.started_ms - cell.ended_ms)[:_MOST_BARS]
-    lines = []
-    for cell in sorted(slowest, key=lambda each: each.index):
-        took = cell.ended_ms - cell.started_ms
-        place = f"--from:{(cell.started_ms - begun) / whole:.2%};--long:{took / whole:.2%}"
-        lines.append(
-            f"<li{' class=bad' if cell.error else ''}>"
-            f'<a href="#cell-{numbers[cell.index]}">{cell.index + 1} {_short(_named(cell))}</a>'
-            f'<span class="track" style="{place}"><span></span></span>'
-            f'<span class="ms">{write_duration(took)}</span></li>'
-        )
-    left_out = len(timed) - len(slowest)
-    note = markup.note_markup(f"{left_out:,} quicker cells are left out") if left_out else ""
-    return (
-        '<h2 class="group">Time</h2><section class="card" id="time" aria-label="Time of each cell">'
-        f'<ul class="timing">{"".join(lines)}</ul>{note}</section>'
-    )
-
-
-def _metric(section: Section) -> str:
-    (_, value), *_ = value_pairs(section)
-    unit = markup.text_markup(section.unit)
-    shown = escape(value.removesuffix(f" {one_line(section.unit)}") if section.unit else value)
-    return f'<p class="metric">{shown}{f" <small>{unit}</small>" if unit else ""}</p>'
-
-
-def _progress(section: Section) -> str:
-    bar = ""
-    if section.of and section.of > 0:
-        share = min(max((section.done or 0) / section.of, 0), 1)
-        bar = f'<progress max="1" value="{share:.4f}"></progress> '
-    words = progress_line(section).partition("] ")
-    return f"<p>{bar}{markup.text_markup(words[2] or words[0])}</p>"
-
-
-def _log(section: Section) -> str:
-    level = section.level if section.level in {"debug", "info", "warning", "error"} else "info"
-    shown, note = markup.cut(section.text)
-    return (
-        f'<p class="log"><span class="level {level}">{level.upper()}</span> '
-        f"{markup.text_markup(shown)}</p>{note}"
-    )
-
-
-def _short(text: str) -> str:
-    line = one_line(text[: 2 * _LONGEST_TITLE])
-    return escape(line if len(line) <= _LONGEST_TITLE else f"{line[:_LONGEST_TITLE]}…")
 
 
 def _took_run(status: RunStatus) -> str:

@@ -17,6 +17,7 @@ from brickloop.model.text import harmless, one_line
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
+LONGEST_TITLE = 300
 LONGEST_TEXT = 256 * 1024
 _LONGEST_COLOURED = 60_000
 _LONGEST_HTML = 4 * 1024 * 1024
@@ -35,6 +36,12 @@ _FETCHING = re.compile(
 def text_markup(text: str) -> str:
     """A title or another short text on one line."""
     return escape(one_line(text))
+
+
+def short(text: str) -> str:
+    """A title on one line, cut where it is very long."""
+    line = one_line(text[: 2 * LONGEST_TITLE])
+    return escape(line if len(line) <= LONGEST_TITLE else f"{line[:LONGEST_TITLE]}…")
 
 
 def block(text: str, css: str = "") -> str:
