@@ -19,7 +19,7 @@ from tests.fakes.notebook import png
 from brickloop import NotebookOutputReader
 from brickloop.clients.files import RemoteFiles
 from brickloop.errors import OutputEmpty, OutputMissing, OutputNotText, OutputUnavailable
-from brickloop.jobs.output_reader import DocumentFollower
+from brickloop.jobs.document_follower import DocumentFollower
 from brickloop.jobs.status import run_status
 from brickloop.jobs.submit import NotebookWork, RunRequest, submit
 from brickloop.model.document import Document, Section

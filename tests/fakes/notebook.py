@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from brickloop.jobs.output_reader import DocumentFollower
+from brickloop.jobs.document_follower import DocumentFollower
 from brickloop.runtime import stream
 from brickloop.runtime.notebook_output import NotebookOutput
 

@@ -178,6 +178,13 @@ class RemoteFiles:
         """Whether there is a file or folder."""
         return self.status(path) is not None
 
+    def is_readable(self, path: str) -> bool:
+        """Whether there is a file or folder that we may look at."""
+        try:
+            return self.exists(path)
+        except OutputForbidden:
+            return False
+
     def _workspace_status(self, path: str) -> FileStatus:
         from databricks.sdk.service.workspace import ObjectType
 

@@ -98,7 +98,7 @@ class Deployment:
 
     def fetch(self, name: str, fingerprint: str) -> dict[str, Any]:
         """Fetch the output of the last run, show what was not shown live, and save it."""
-        from brickloop.jobs.output_reader import DocumentFollower
+        from brickloop.jobs.document_follower import DocumentFollower
         from brickloop.jobs.status import run_status
 
         runs = self._runs()

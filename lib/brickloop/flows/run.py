@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from brickloop.clients.files import RemoteFiles
     from brickloop.display.run_view import RunView
     from brickloop.flows.target import OpenTarget
-    from brickloop.jobs.output_reader import DocumentFollower
+    from brickloop.jobs.document_follower import DocumentFollower
     from brickloop.jobs.submit import RunRequest
     from brickloop.model.run import RunStatus
 
@@ -233,7 +233,7 @@ class Runs:
         Ctrl-C asks the run to be cancelled, or leaves it and says how to come back; either way
         KeyboardInterrupt goes on. Raises TimedOut and ConnectionFailed as ``jobs.follow`` does.
         """
-        from brickloop.jobs.output_reader import DocumentFollower
+        from brickloop.jobs.document_follower import DocumentFollower
 
         document = DocumentFollower(self.files, record.output)
         try:
@@ -296,7 +296,7 @@ class Runs:
                 named = self._settings.text("output_root")
                 if named:
                     self._root = named.rstrip("/")
-                elif self.files.exists(DEFAULT_VOLUME):
+                elif self.files.is_readable(DEFAULT_VOLUME):
                     self._root = DEFAULT_VOLUME
                 else:
                     self._root = f"{self.opened.home}/.brickloop/outputs"

@@ -15,7 +15,7 @@ from brickloop.model.run import RunResult, RunStatus
 
 if TYPE_CHECKING:
     from brickloop.flows.run import Runs
-    from brickloop.jobs.output_reader import DocumentFollower
+    from brickloop.jobs.document_follower import DocumentFollower
     from brickloop.model.document import Document
 
 
@@ -75,7 +75,7 @@ def name_of(status: RunStatus) -> str:
 
 
 def _follower(runs: Runs, folder: str) -> DocumentFollower:
-    from brickloop.jobs.output_reader import DocumentFollower
+    from brickloop.jobs.document_follower import DocumentFollower
 
     return DocumentFollower(runs.files, folder)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from brickloop.errors import BrickloopError, ConnectionFailed, OutputUnavailable, TimedOut
-from brickloop.jobs.output_reader import DocumentFollower
+from brickloop.jobs.document_follower import DocumentFollower
 from brickloop.jobs.status import run_status
 from brickloop.model.document import Document, Section
 from brickloop.model.run import RunStatus

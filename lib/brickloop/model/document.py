@@ -235,7 +235,7 @@ def unsealed_reason(chunk: bytes) -> OutputUnavailable:
         _load(chunk.split(b"\n", 1)[0])
     except OutputUnavailable as error:
         return error
-    return OutputDamaged("a part of the output is not whole")
+    return OutputDamaged("a part of the output is not whole", hint="run the notebook again")
 
 
 def join_documents(documents: Sequence[Document]) -> Document:

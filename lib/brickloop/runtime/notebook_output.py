@@ -177,7 +177,8 @@ class NotebookOutput:
 
     def add_progress(self, title: str, done: float, of: float | None = None) -> None:
         """Say how far something has come; followers see it, the finished document leaves it out."""
-        self._emit({"kind": "progress", "title": _text(title), "done": done, "of": of})
+        event = {"title": _text(title), "done": plain(done), "of": plain(of)}
+        self._emit({"kind": "progress", **event})
 
     def render(self) -> str:
         """The document as text: titled sections between rules."""
@@ -338,7 +339,10 @@ def _text(value: Any) -> str:
 
 
 def _default_path(name: str) -> str:
-    folder = DEFAULT_VOLUME if Path(DEFAULT_VOLUME).is_dir() else _DEFAULT_FOLDER
+    folder = _DEFAULT_FOLDER
+    with contextlib.suppress(OSError):
+        # a volume that may not be looked at is none
+        folder = DEFAULT_VOLUME if Path(DEFAULT_VOLUME).is_dir() else _DEFAULT_FOLDER
     return f"{folder}/{name}"
 
 

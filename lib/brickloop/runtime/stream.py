@@ -62,7 +62,7 @@ class DocumentStream:
                 return
             self._sequence += 1
             head = {"v": SCHEMA_VERSION, "seq": self._sequence, "t": time.time()}
-            line = json.dumps({**head, **event}).encode("ascii")
+            line = json.dumps({**head, **event}, default=str).encode("ascii")
             if len(line) > CHUNK_BYTES:
                 self._split(line, head)
             else:

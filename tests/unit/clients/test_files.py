@@ -198,6 +198,8 @@ def test_what_is_refused_is_named(edge, files, path, answer, error, hint):
     edge.add(responses.HEAD, anything, status=answer["status"])
     with pytest.raises(error) as raised:
         files.read(path)
+    if error is OutputForbidden:
+        assert not files.is_readable(path)
     assert hint in (raised.value.hint or "")
     assert "token=" not in str(raised.value)
 

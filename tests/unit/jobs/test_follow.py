@@ -17,8 +17,8 @@ from tests.fakes.notebook import seal
 
 from brickloop.clients.files import RemoteFiles
 from brickloop.errors import ConnectionFailed, OutputUnavailable, TimedOut
+from brickloop.jobs.document_follower import DocumentFollower
 from brickloop.jobs.follow import Followed, Note, Pace, Waiting, follow
-from brickloop.jobs.output_reader import DocumentFollower
 from brickloop.model.document import Section
 from brickloop.model.run import LifeCycle, ResultState, RunStatus, exit_code_of, reason_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.fakes.notebook import (
 
 from brickloop.clients.files import FileStatus
 from brickloop.errors import (
+    ConnectionFailed,
     OutputDamaged,
     OutputEmpty,
     OutputForbidden,
@@ -27,7 +29,8 @@ from brickloop.errors import (
     OutputNotText,
     OutputTooNew,
 )
-from brickloop.jobs.output_reader import DocumentFollower, OutputReader, document_text
+from brickloop.jobs.document_follower import DocumentFollower
+from brickloop.jobs.output_reader import OutputReader, document_text
 
 ATTEMPT = "20260101T000000000000-0123abcd"
 
@@ -118,6 +121,38 @@ def test_a_chunk_that_is_being_written_is_waited_for(folder):
     (writer / "c-000001.ndjson").write_bytes(whole)
     assert [section.title for section in followed.poll()] == ["a"]
     assert followed.error is None
+
+
+def test_a_lost_connection_loses_no_section(folder):
+    class Unsteady(LocalFiles):
+        """Fails at every request once before it answers."""
+
+        def __init__(self) -> None:
+            self.failed: set[str] = set()
+
+        def read_if_there(self, path):
+            if path not in self.failed:
+                self.failed.add(path)
+                raise ConnectionFailed("gone for a moment")
+            return super().read_if_there(path)
+
+    output = live(folder)
+    for number in range(5):
+        output.add_section(str(number), "x")
+        output.add_figure(f"figure {number}", png(number + 1))
+    output.close()
+    followed = DocumentFollower(Unsteady(), str(folder))
+    found = []
+    for _ in range(100):
+        with contextlib.suppress(ConnectionFailed):
+            found += followed.poll()
+            if followed.ended:
+                break
+    titles = [title for number in range(5) for title in (str(number), f"figure {number}")]
+    assert [section.title for section in found] == titles
+    assert [section.image for section in followed.document().sections] == [
+        image for number in range(5) for image in (None, png(number + 1))
+    ]
 
 
 def test_chunks_that_were_exchanged_are_found_out(folder, reader):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from tests.fakes.notebook import chunks, follower, live, png, writer_folders
@@ -281,6 +282,12 @@ def test_by_default_a_volume_is_written_to_where_there_is_one(tmp_path, monkeypa
     monkeypatch.setattr(notebook_output, "DEFAULT_VOLUME", str(tmp_path))
     assert NotebookOutput().output_path == f"{tmp_path}/notebook_output.txt"
     assert NotebookOutput("/tmp/x").output_path == "/tmp/x"
+
+    def refuse(self):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert NotebookOutput().output_path == "/tmp/notebook_output.txt"
 
 
 def test_a_long_text_is_printed_in_part_and_written_whole(tmp_path, capsys):
