@@ -58,6 +58,18 @@ class LocalServer:
     pid: int
     root: Path
     workspace_id: str
+    tls_host: str = ""
+    """``https://127.0.0.1:port`` where the server speaks TLS too, else empty."""
+
+    @property
+    def authority_file(self) -> Path:
+        """The certificate of the authority behind ``tls_host``: what a client adds to its own."""
+        return self.root / "tls" / "ca.pem"
+
+    @property
+    def trust_file(self) -> Path:
+        """The public authorities and ours, for clients that take one file for all."""
+        return self.root / "tls" / "bundle.pem"
 
     def __repr__(self) -> str:
         """The server without its token, fit for logs."""
@@ -71,16 +83,25 @@ def ensure_started(
     idle_seconds: float = _IDLE_SECONDS,
     latency_ms: int = 0,
     warm: bool = True,
+    tls: bool | None = None,
+    tls_port: int | None = None,
 ) -> LocalServer:
     """The running server of the workspace in ``root``, started where there is none.
 
     ``port`` None takes the port of the last time, so that exported settings stay good; a taken
     port gives way to a free one. The server ends by itself after ``idle_seconds`` without a
     request (0: never). ``warm`` starts the engine at once, so that the first run finds it ready.
-    Raises ConnectionFailed with the end of its log when it does not start.
+    ``tls`` True serves https beside http from now on, on ``tls_port`` or any that is free, False
+    no longer; None leaves it as it was. A server that runs the other way is started anew.
+    Raises ConnectionFailed with the end of its log when it does not start, UsageError when it would
+    have to be started anew while runs are going on.
     """
     root = root.resolve()
+    wanted = _wanted_tls(root, tls, tls_port)
     found = _find_ours(root)
+    if found is not None and tls is not None and not _fits(found, wanted, tls_port):
+        _end_idle(found)
+        found = None
     if found is not None:
         return found
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -93,9 +114,11 @@ def ensure_started(
             last = read_record(root)
             _end_server(root)
             if port is None:
-                port = last.port if last else _last_port(root)
+                port = last.port if last else _last_port(root / "port") or 0
             options = [f"--idle-seconds={idle_seconds}", f"--latency-ms={latency_ms}"]
-            return _spawn(root, port, [*options, *([] if warm else ["--cold"])])
+            if wanted is not None:
+                options.append(f"--tls-port={wanted}")
+            return _spawn(root, port, [*options, *([] if warm else ["--cold"])], tls=wanted)
     except TimeoutError:
         raise ConnectionFailed(
             "another command has been starting the local workspace for too long",
@@ -116,7 +139,13 @@ def find_running(root: Path) -> LocalServer | None:
     if health.get("workspace_id") != record.workspace_id:
         return None
     return LocalServer(
-        record.url, record.token, record.http_path, record.pid, root, record.workspace_id
+        record.url,
+        record.token,
+        record.http_path,
+        record.pid,
+        root,
+        record.workspace_id,
+        record.tls_url,
     )
 
 
@@ -178,7 +207,7 @@ def _wait_until_ready(root: Path) -> LocalServer | None:
     return None
 
 
-def _spawn(root: Path, port: int, options: list[str]) -> LocalServer:
+def _spawn(root: Path, port: int, options: list[str], *, tls: int | None) -> LocalServer:
     import subprocess
 
     log_path = root / "server.log"
@@ -216,7 +245,9 @@ def _spawn(root: Path, port: int, options: list[str]) -> LocalServer:
         if record is not None and record.pid == process.pid:
             found = find_running(root)
             if found is not None:
-                _remember_port(root, record.port)
+                _remember_port(root / "port", record.port)
+                if tls is not None:
+                    _remember_port(root / "tls" / "port", record.tls_port)
                 return found
         time.sleep(_POLL_SECONDS)
     why = "did not answer in time" if process.poll() is None else "ended while it started"
@@ -299,14 +330,47 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS_")}
 
 
-def _last_port(root: Path) -> int:
+def _wanted_tls(root: Path, tls: bool | None, port: int | None) -> int | None:
+    """The port to serve https on, 0 for any; None where https is not wanted."""
+    kept = _last_port(root / "tls" / "port")
+    if tls is False:
+        (root / "tls" / "port").unlink(missing_ok=True)
+        return None
+    if tls is None and port is None:
+        return kept
+    return port if port is not None else kept or 0
+
+
+def _fits(server: LocalServer, wanted: int | None, asked: int | None) -> bool:
+    """Whether a running server speaks TLS just as it is wanted."""
+    if wanted is None or not server.tls_host:
+        return (wanted is None) == (not server.tls_host)
+    record = read_record(server.root)
+    return not asked or (record is not None and record.tls_port == asked)
+
+
+def _end_idle(server: LocalServer) -> None:
+    """End a server that has to be started anew; raises UsageError while it works."""
+    record = read_record(server.root)
+    health = _probe(record) if record is not None else None
+    if health is not None and health.get("active_runs"):
+        raise UsageError(
+            "the local workspace has to be started anew, and runs or statements are going on",
+            where=server.host,
+            hint="wait for them or cancel them, or run 'invoke local.stop' first",
+        )
+    stop(server.root)
+
+
+def _last_port(path: Path) -> int | None:
     with contextlib.suppress(OSError, ValueError):
-        return int((root / "port").read_text(encoding="utf-8"))
-    return 0
+        return int(path.read_text(encoding="utf-8"))
+    return None
 
 
-def _remember_port(root: Path, port: int) -> None:
-    (root / "port").write_text(str(port), encoding="utf-8")
+def _remember_port(path: Path, port: int) -> None:
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    path.write_text(str(port), encoding="utf-8")
 
 
 def _last_lines(path: Path, begin: int) -> str:

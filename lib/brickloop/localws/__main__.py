@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -27,9 +26,7 @@ from brickloop.localws.record import (
 )
 
 if TYPE_CHECKING:
-    import uvicorn
-
-    from brickloop.localws.app import LocalWorkspaceApp
+    from brickloop.localws.tls import TlsFiles
 
 _LOG = logging.getLogger("brickloop.localws")
 
@@ -67,14 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--latency-ms", type=int, default=0, help="wait before each answer, as a distant host would"
     )
+    parser.add_argument(
+        "--tls-port", type=int, help="serve https too, on this port; 0 picks a free one"
+    )
     return parser
 
 
 def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
     from brickloop.localws.app import LocalWorkspaceApp
     from brickloop.localws.services import Identity, open_services
+    from brickloop.localws.serving import answer, listen
 
-    listener = _listen(options.port)
+    listener = listen(options.port)
     port = int(listener.getsockname()[1])
     root = layout.root
     identity = Identity(f"http://127.0.0.1:{port}", keep_token(root), workspace_id(root))
@@ -82,8 +83,14 @@ def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
     services.compute.start(warm=not options.cold)
     if not options.cold:
         services.sql.warm()
+    secure = _open_tls(root, options.tls_port)
+    tls_port = int(secure[0].getsockname()[1]) if secure else 0
     app = LocalWorkspaceApp(
-        services, version=version("brickloop"), pid=os.getpid(), latency_ms=options.latency_ms
+        services,
+        version=version("brickloop"),
+        pid=os.getpid(),
+        ports=(port, tls_port),
+        latency_ms=options.latency_ms,
     )
     record = ServerRecord(
         host="127.0.0.1",
@@ -94,12 +101,21 @@ def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
         started=time.time(),
         workspace_id=identity.workspace_id,
         version=version("brickloop"),
+        tls_port=tls_port,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises a signal once more after it has stopped; ours is the clean way out
         signal.signal(number, _ignore)
     try:
-        asyncio.run(_answer(app, listener, lambda: write_record(root, record), options))
+        asyncio.run(
+            answer(
+                app,
+                listener,
+                secure,
+                lambda: write_record(root, record),
+                idle_seconds=options.idle_seconds,
+            )
+        )
     finally:
         services.close()
         # last: who waits for this process learns from it which one to wait for
@@ -108,70 +124,18 @@ def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
     return 0
 
 
+def _open_tls(root: Path, port: int | None) -> tuple[socket.socket, TlsFiles] | None:
+    """The https listener with its certificate, None where https is not wanted."""
+    if port is None:
+        return None
+    from brickloop.localws.serving import listen
+    from brickloop.localws.tls import TlsFiles, ensure_certificate
+
+    return listen(port), ensure_certificate(TlsFiles(root / "tls"))
+
+
 def _ignore(number: int, frame: FrameType | None) -> None:
     """Do nothing: the server was told already."""
-
-
-def _listen(port: int) -> socket.socket:
-    """A socket on the port that was asked for, or on a free one where that is taken."""
-    # asyncio switches the 40 ms pauses of Nagle's algorithm off only where the protocol is named
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if os.name == "posix":
-        # elsewhere this flag would let two servers share a port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-    except OSError as error:
-        if port == 0:
-            raise ConnectionFailed(f"no port could be opened on 127.0.0.1: {error}") from None
-        _LOG.warning("port %s is taken, choosing another: %s", port, error.strerror)
-        listener.bind(("127.0.0.1", 0))
-    listener.listen(512)
-    return listener
-
-
-async def _answer(
-    app: LocalWorkspaceApp,
-    listener: socket.socket,
-    announce: Callable[[], None],
-    options: argparse.Namespace,
-) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        # longer than a client keeps an idle connection, so that it is the client who closes it
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=3,
-        server_header=False,
-        ws="none",
-        http="h11",
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.005)
-    if server.started:
-        announce()
-        _LOG.info("ready on %s", app.services.identity.host)
-    watching = asyncio.create_task(_watch_idle(app, server, options.idle_seconds))
-    try:
-        await serving
-    finally:
-        watching.cancel()
-
-
-async def _watch_idle(app: LocalWorkspaceApp, server: uvicorn.Server, limit: float) -> None:
-    while limit > 0:
-        await asyncio.sleep(min(1.0, limit / 4))
-        idle = time.monotonic() - app.last_request
-        if idle > limit and app.services.active_count() == 0:
-            _LOG.info("no request for %.0f s, stopping", idle)
-            server.should_exit = True
-            return
 
 
 if __name__ == "__main__":

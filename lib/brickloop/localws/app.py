@@ -56,13 +56,26 @@ class RouteTable:
 class LocalWorkspaceApp:
     """The ASGI application of one local workspace."""
 
-    def __init__(self, services: Services, *, version: str, pid: int, latency_ms: int = 0) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        version: str,
+        pid: int,
+        ports: tuple[int, ...] = (),
+        latency_ms: int = 0,
+    ) -> None:
+        """``ports`` are those that the server listens on, besides the one of its address."""
         self.services = services
         self.last_request = time.monotonic()
         self._routes = RouteTable(ENDPOINTS)
         self._latency = latency_ms / 1000
-        port = urlsplit(services.identity.host).port
-        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        known = {urlsplit(services.identity.host).port, *ports}
+        names = ("127.0.0.1", "localhost")
+        self._hosts = {f"{name}:{port}" for name in names for port in known}
+        if 443 in known:
+            # a client leaves the port of its scheme out
+            self._hosts |= set(names)
         self._health = {
             "status": "ok",
             "workspace_id": services.identity.workspace_id,
@@ -103,7 +116,7 @@ class LocalWorkspaceApp:
             # a page in a browser may have its own name resolve to 127.0.0.1
             raise ApiError(403, "PERMISSION_DENIED", "This server answers to 127.0.0.1 only.")
         if path == "/health":
-            busy = self.services.runner.active_count()
+            busy = self.services.active_count()
             return as_response({**self._health, "active_runs": busy})
         self.last_request = time.monotonic()
         if self._latency:

@@ -85,8 +85,8 @@ def run_statement(
     finally:
         session.turn.release()
     count = result.affected_rows
-    if count is None:
-        return Rows(result.shape, iter(result))
+    if count is None or "num_affected_rows" in result.schema.names:
+        return Rows(result.shape, iter(result), count)
     names = ["num_affected_rows"]
     if leading_words(text, 1) == ["INSERT"]:
         names.append("num_inserted_rows")

@@ -28,6 +28,14 @@ class ServerRecord:
     started: float
     workspace_id: str
     version: str
+    tls_port: int = 0
+    """Where https is served; 0 where it is not."""
+
+    @property
+    def tls_url(self) -> str:
+        """The host for clients that insist on https, empty where that is not served."""
+        port = "" if self.tls_port == 443 else f":{self.tls_port}"
+        return f"https://{self.host}{port}" if self.tls_port else ""
 
     @property
     def url(self) -> str:

@@ -50,8 +50,8 @@ def parameter_places(tokens: tuple[Token, ...]) -> list[tuple[int, int, str]]:
             # a colon right after a name or a bracket begins a path into JSON
             path = before is not None and before.end == token.start
             path = path and (before.is_name or before.text in {")", "]"})  # type: ignore[union-attr]
-            if after.kind == "word" and after.start == token.end and not path:
-                found.append((token.start, after.end, after.text))
+            if after.is_name and after.start == token.end and not path:
+                found.append((token.start, after.end, after.value))
     return found
 
 

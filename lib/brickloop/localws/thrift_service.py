@@ -84,7 +84,7 @@ class ThriftService:
         identifier = ttypes.THandleIdentifier(guid=session.id, secret=session.id)
         return ttypes.TOpenSessionResp(
             status=_success(),
-            serverProtocolVersion=ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V7,
+            serverProtocolVersion=ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V8,
             sessionHandle=ttypes.TSessionHandle(identifier),
             configuration={},
             initialNamespace=space,

@@ -19,15 +19,33 @@ def data_folder() -> Path:
     return find_root(Path.cwd()) / ".brickloop" / "local"
 
 
-@command(help={"port": "port to listen on (default: any that is free)"})
-def start(_context: Any, port: int = 0) -> None:
-    """Start the local workspace, or find the one that runs. Example: invoke local.start"""
+@command(
+    help={
+        "port": "port to listen on (default: any that is free)",
+        "tls": "serve https too, from now on, for clients that insist on it",
+        "tls_port": "port of https (default: any that is free); 443 spares clients the port",
+        "plain": "serve http only, from now on",
+    }
+)
+def start(
+    _context: Any, port: int = 0, tls: bool = False, tls_port: int = 0, plain: bool = False
+) -> None:
+    """Start the local workspace, or find the one that runs. Example: invoke local.start --tls"""
     from brickloop.display import diagnostics
 
-    server = launcher.ensure_started(data_folder(), port=port or None)
+    if plain and (tls or tls_port):
+        raise UsageError("--plain and --tls exclude each other", hint="leave one of them out")
+    wanted = True if tls or tls_port else False if plain else None
+    server = launcher.ensure_started(
+        data_folder(), port=port or None, tls=wanted, tls_port=tls_port or None
+    )
     if port and not server.host.endswith(f":{port}"):
         diagnostics.warn(f"port {port} was not to be had, or the server runs already")
+    if tls_port and not server.tls_host.endswith(("//127.0.0.1", f":{tls_port}")):
+        diagnostics.warn(f"port {tls_port} was not to be had for https")
     diagnostics.note(f"the local workspace is at {server.host} (invoke local.env for its token)")
+    if server.tls_host:
+        diagnostics.note(f"and at {server.tls_host}; trust file: {server.trust_file}")
 
 
 @command()
@@ -52,6 +70,7 @@ def status(_context: Any, as_json: bool = False) -> None:
             else {
                 "running": True,
                 "host": server.host,
+                "tls_host": server.tls_host or None,
                 "http_path": server.http_path,
                 "pid": server.pid,
                 "data": str(server.root),
@@ -96,9 +115,14 @@ def env(_context: Any) -> None:
     from brickloop.display import console
 
     server = launcher.ensure_started(data_folder())
-    for name, value in (
-        ("DATABRICKS_HOST", server.host),
-        ("DATABRICKS_TOKEN", server.token),
-        ("DATABRICKS_HTTP_PATH", server.http_path),
-    ):
+    values = {
+        "DATABRICKS_HOST": server.tls_host or server.host,
+        "DATABRICKS_TOKEN": server.token,
+        "DATABRICKS_HTTP_PATH": server.http_path,
+    }
+    if server.tls_host:
+        # the first two take this file for all authorities, the last one adds to its own
+        values["SSL_CERT_FILE"] = values["REQUESTS_CA_BUNDLE"] = str(server.trust_file)
+        values["NODE_EXTRA_CA_CERTS"] = str(server.authority_file)
+    for name, value in values.items():
         console.write(f"export {name}={shlex.quote(value)}")
