@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brickloop.errors import HeldBack
+from brickloop.model.notebook import NotebookFormat
 from brickloop.model.paths import workspace_path
 from brickloop.sync.content import (
     HEAD_BYTES,
@@ -19,9 +21,11 @@ from brickloop.sync.content import (
     workspace_name,
 )
 from brickloop.sync.ledger import Ledger, RemoteObject
+from brickloop.sync.plan import PUSH, Verb, reconcile
 from brickloop.sync.remote import (
     AlreadyThere,
     Content,
+    Kind,
     Missing,
     Refused,
     Remote,
@@ -29,6 +33,8 @@ from brickloop.sync.remote import (
     Throttled,
     WorkspaceRemote,
 )
+from brickloop.sync.scan import remote_version
+from brickloop.sync.versions import Ancestor, Version
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -95,21 +101,36 @@ def push_content(
 
 def _push_once(remote: Remote, ledger: Ledger, target: str, content: Content, path: str) -> Pushed:
     known = ledger.remote_object(target, path)
-    if known is None:
-        return _create(remote, ledger, target, content, path)
-    try:
-        found = remote.status(path)
-    except Missing:
-        return _create(remote, ledger, target, content, path)
-    if not _is_known(remote, ledger, known, found, path):
-        if _same(remote, found, content, path):
-            _record(ledger, target, content, path, found)
-            return _pushed(content, path, created=False, sent=False)
-        raise _held(path)
-    if known.sha256 == content_hash(content.data) and known.kind == content.kind.value:
-        _record(ledger, target, content, path, found)
+    entry: RemoteEntry | None = None
+    if known is not None:
+        with contextlib.suppress(Missing):
+            entry = remote.status(path)
+    if entry is None:
+        # nothing is known to be there: the workspace itself refuses to overwrite what is
+        try:
+            return _create(remote, ledger, target, content, path)
+        except (AlreadyThere, Refused):
+            with contextlib.suppress(Missing):
+                entry = remote.status(path)
+            if entry is None:
+                raise
+            known = None
+    slot = path.rpartition("/")[2]
+    local = _local_version(content, slot)
+    found = remote_version(entry, known_format=True)
+    stands = known is not None and _is_seen(known, entry)
+    if not stands and found.kind in {Kind.FILE, Kind.NOTEBOOK}:
+        found = _read(remote, found, path)
+    ancestor = None if known is None else _ancestor(ledger, known, slot, found, stands=stands)
+    ancestors = {} if ancestor is None else {slot: ancestor}
+    plan = reconcile(ancestors, {slot: local}, {slot: found}, PUSH)
+    if not plan.changes:
+        if plan.held or plan.conflicts:
+            raise _held(path)
+        _record(ledger, target, content, path, entry)
         return _pushed(content, path, created=False, sent=False)
-    if found.kind is not content.kind:
+    (action,) = plan.changes
+    if action.verb is Verb.REPLACE:
         remote.delete(path)
         return _create(remote, ledger, target, content, path)
     remote.put(path, content, overwrite=True)
@@ -119,52 +140,58 @@ def _push_once(remote: Remote, ledger: Ledger, target: str, content: Content, pa
 
 def _create(remote: Remote, ledger: Ledger, target: str, content: Content, path: str) -> Pushed:
     try:
-        try:
-            remote.put(path, content, overwrite=False)
-        except Missing:
-            remote.make_folder(path.rsplit("/", 1)[0] or "/")
-            remote.put(path, content, overwrite=False)
-    except (AlreadyThere, Refused):
-        try:
-            found = remote.status(path)
-        except Missing:
-            found = None
-        if found is None:
-            raise
-        if not _same(remote, found, content, path):
-            raise _held(path) from None
-        _record(ledger, target, content, path, found)
-        return _pushed(content, path, created=False, sent=False)
+        remote.put(path, content, overwrite=False)
+    except Missing:
+        remote.make_folder(path.rsplit("/", 1)[0] or "/")
+        remote.put(path, content, overwrite=False)
     _record(ledger, target, content, path, None)
     return _pushed(content, path, created=True, sent=True)
 
 
-def _is_known(
-    remote: Remote, ledger: Ledger, known: RemoteObject, found: RemoteEntry, path: str
-) -> bool:
-    """Whether the workspace holds what the ledger remembers, by its stamp or else its content."""
-    if known.modified_at is not None and (known.modified_at, known.object_id, known.kind) == (
-        found.stamp.modified_at,
-        found.stamp.object_id,
-        found.kind.value,
-    ):
-        return True
-    if found.kind.value != known.kind:
-        return False
-    canonical = ledger.fact(CANONICAL, known.sha256) or known.sha256
-    return _canonical_of(remote, found, path) == canonical
+def _local_version(content: Content, slot: str) -> Version:
+    # what language an .ipynb is in stands in its content
+    language = content.language if content.format is not NotebookFormat.JUPYTER else None
+    return Version(
+        content.kind,
+        content_hash(content.data),
+        canonical_hash(content.kind, content.format, content.data),
+        language,
+        content.format,
+        slot,
+    )
 
 
-def _same(remote: Remote, found: RemoteEntry, content: Content, path: str) -> bool:
-    if found.kind is not content.kind or found.stamp.language not in {None, content.language}:
-        return False
-    wanted = canonical_hash(content.kind, content.format, content.data)
-    return found.format in {None, content.format} and _canonical_of(remote, found, path) == wanted
+def _is_seen(known: RemoteObject, entry: RemoteEntry) -> bool:
+    """Whether the stamp alone tells that the workspace holds what the ledger remembers."""
+    now = entry.stamp
+    return known.modified_at is not None and (known.kind, known.object_id, known.modified_at) == (
+        now.kind.value,
+        now.object_id,
+        now.modified_at,
+    )
 
 
-def _canonical_of(remote: Remote, found: RemoteEntry, path: str) -> str:
+def _read(remote: Remote, found: Version, path: str) -> Version:
     data = remote.export(path, found.kind, found.format)
-    return canonical_hash(found.kind, found.format, data)
+    canonical = canonical_hash(found.kind, found.format, data)
+    return replace(found, sha=content_hash(data), canonical=canonical)
+
+
+def _ancestor(
+    ledger: Ledger, known: RemoteObject, name: str, found: Version, *, stands: bool
+) -> Ancestor:
+    canonical = ledger.fact(CANONICAL, known.sha256) or known.sha256
+    # language and format are not remembered: content that is equal is in the same ones
+    return Ancestor(
+        Kind(known.kind),
+        name,
+        known.sha256,
+        None,
+        canonical,
+        found.language,
+        found.format,
+        found.stamp if stands else None,
+    )
 
 
 def _record(
@@ -196,5 +223,5 @@ def _held(path: str) -> HeldBack:
     return HeldBack(
         "was changed in the workspace since it was last sent; it is not overwritten",
         where=path,
-        hint="save or remove the workspace's version, then try again",
+        hint="fetch it (invoke sync.pull), or save or remove it there, then try again",
     )
