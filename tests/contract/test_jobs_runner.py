@@ -167,15 +167,18 @@ def test_a_time_limit_is_kept_by_the_workspace(runner, path):
     assert (result.success, result.state, result.exit_code) == (False, "TIMEDOUT", 4)
 
 
-def test_a_failed_run_is_tried_again(runner, path, volume_folder):
+def test_a_failed_run_is_tried_again(runner, path, volume_folder, capsys):
     tally = (
         f"import os\np = '{volume_folder}/tally'\nseen = os.path.exists(p)\nopen(p, 'w').close()\n"
         "from brickloop import NotebookOutput\nout = NotebookOutput()\n"
-        "out.add_section('attempt', str(seen))\nassert seen"
+        "out.add_section('attempt', str(seen))\nimport time; time.sleep(0.5)\nassert seen"
     )
     result = runner.create_and_run(path, tally, retries=2)
     assert result.success
     assert result.run.status.attempt == 1
+    assert "is tried again, attempt 2" in capsys.readouterr().err
+    # of the attempt that failed nothing is left in the document
+    assert [section.text for section in result.document.sections] == ["True"]
 
 
 def test_a_version_of_somebody_else_is_not_overwritten(runner, path, client):

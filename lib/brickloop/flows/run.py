@@ -92,6 +92,12 @@ class RunObserver:
         if self._events is not None:
             self._events.note(note.code, note.text)
 
+    def retried(self, status: RunStatus) -> None:
+        """A task that failed is tried again; what it put out before is not its output any more."""
+        self.say(
+            "retried", f"{self._name}: failed and is tried again, attempt {status.attempt + 1}"
+        )
+
     def say(self, code: str, text: str) -> None:
         """What is no warning: the person asked for it."""
         diagnostics.note(text)
@@ -265,6 +271,8 @@ class Runs:
                     if last is None:
                         observer.started(value.run_id, value.page_url)
                     observer.status(value)
+                    if last is not None and value.attempt > last.attempt:
+                        observer.retried(value)
                     last = value
         finally:
             observer.close()
@@ -332,6 +340,7 @@ class Runs:
 
     def _send(self, record: RunRecord, request: RunRequest, job_name: str | None) -> int:
         from brickloop.jobs.named_job import run_job
+        from brickloop.jobs.patience import patiently
         from brickloop.jobs.submit import SqlFileWork, submit
 
         wheel = "" if isinstance(request.work, SqlFileWork) else self.runtime()
@@ -339,8 +348,9 @@ class Runs:
         client, host = self.opened.client, self.opened.host
         with _uninterrupted_note(record):
             if job_name:
-                return run_job(client, host, job_name, whole)
-            return submit(client, host, whole)
+                return patiently(lambda: run_job(client, host, job_name, whole))
+            # the key makes it harmless: an answer that was lost was to the same run
+            return patiently(lambda: submit(client, host, whole))
 
     def _interrupted(
         self, name: str, record: RunRecord, observer: RunObserver, on_interrupt: Interrupt

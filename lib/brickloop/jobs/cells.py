@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from brickloop.clients.workspace import translate
 from brickloop.errors import BrickloopError, OutputUnavailable
+from brickloop.jobs.patience import patiently
 from brickloop.model.run import (
     CellOutput,
     CellResult,
@@ -49,7 +50,7 @@ def export_cells(client: WorkspaceClient, task_run_id: int) -> tuple[CellResult,
 
     try:
         with translate(client.config.host or ""):
-            views = client.jobs.export_run(task_run_id).views or []
+            views = patiently(lambda: client.jobs.export_run(task_run_id)).views or []
     except BrickloopError as error:
         cause = error.__cause__
         text = _first_line(cause if isinstance(cause, DatabricksError) else error)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from brickloop.errors import BrickloopError, ConnectionFailed, OutputUnavailable, TimedOut
+from brickloop.errors import BrickloopError, ConnectionFailed, TimedOut
 from brickloop.jobs.document_follower import DocumentFollower
+from brickloop.jobs.patience import is_passing
 from brickloop.jobs.status import run_status
 from brickloop.model.document import Document, Section
 from brickloop.model.run import RunStatus
@@ -275,28 +276,6 @@ def incomplete_text(document: Document) -> str:
     said = "output incomplete"
     reason = document.reason.removeprefix(said).lstrip(": ")
     return f"{said}: {reason}" if reason else said
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether a failure is one of the moment: a lost connection, 429, 5xx."""
-    import requests
-    from databricks.sdk import errors as sdk
-    from databricks.sdk.errors.base import DatabricksError
-
-    if isinstance(error, OutputUnavailable):
-        return False
-    cause = error.__cause__ if isinstance(error, BrickloopError) and error.__cause__ else error
-    passing = (
-        requests.RequestException,
-        ConnectionError,
-        TimeoutError,
-        sdk.TooManyRequests,
-        sdk.InternalError,
-        sdk.TemporarilyUnavailable,
-        sdk.DeadlineExceeded,
-    )
-    # 502 has no class of its own
-    return isinstance(cause, passing) or type(cause) is DatabricksError
 
 
 def _first_line(error: Exception) -> str:

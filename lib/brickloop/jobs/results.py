@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from brickloop.clients.workspace import translate
 from brickloop.errors import OutputUnavailable, WorkFailed
 from brickloop.jobs.cells import export_cells
+from brickloop.jobs.patience import patiently
 from brickloop.model.document import Document
 from brickloop.model.run import (
     CellResult,
@@ -95,7 +96,7 @@ def _task_result(client: WorkspaceClient, host: str, task: TaskStatus) -> tuple[
             missing = str(error)
     try:
         with translate(host):
-            output = client.jobs.get_run_output(task.run_id)
+            output = patiently(lambda: client.jobs.get_run_output(task.run_id))
     except WorkFailed as error:
         # a task of a kind without output, or one that may not be seen
         why = missing or f"the workspace gives no output: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from brickloop.model.run import RunResult, RunStatus
 
 _MOST_RUNS = 1000
+_NAME_LENGTH = 100
 
 
 @command(
@@ -137,7 +139,7 @@ def runs(
 
 @command(
     help={
-        "run_id": "as 'invoke runs' and the run's page show it; without it the latest run",
+        "run_id": "as 'invoke runs' and the run's page show it, or 'latest'",
         "profile": "profile of .databrickscfg; 'local' is the local workspace",
         "json": "print the result as JSON, and nothing else, on stdout",
         "no_wait": "show what there is, also of a run that goes on",
@@ -148,7 +150,7 @@ def runs(
 )
 def output(
     _context: Any,
-    run_id: str = "",
+    run_id: str,
     profile: str = "",
     json: bool = False,
     no_wait: bool = False,
@@ -165,7 +167,7 @@ def output(
     from brickloop.flows.run import failure_of
     from brickloop.flows.show_run import name_of, show_run
 
-    number = _whole(run_id, "the run id", 1, 2**63 - 1) if run_id else 0
+    number = 0 if run_id == "latest" else _whole(run_id, "the run id", 1, 2**63 - 1)
     runner, settings = _runner(profile)
     try:
         known = runner.runs()
@@ -173,7 +175,7 @@ def output(
         result = show_run(known, settings, number, wait=not no_wait, show=not json)
         name = name_of(result.status)
         if save:
-            saved = known.save(result, name.replace("/", "_"))
+            saved = known.save(result, _file_name(name))
             diagnostics.note(f"saved {', '.join(saved)}")
     finally:
         runner.close()
@@ -220,6 +222,11 @@ def _runner(profile: str, compute: str = "") -> tuple[JobRunner, Settings]:
         overrides={"profile": profile or None, "compute": compute or None},
     )
     return JobRunner(settings), settings
+
+
+def _file_name(name: str) -> str:
+    """A run's name as one of a file: it may be somebody else's, and hold anything."""
+    return re.sub(r"[^\w .-]+", "_", name).strip(" .")[:_NAME_LENGTH] or "run"
 
 
 def _latest(known: Runs) -> int:
