@@ -46,6 +46,8 @@ class Figure:
 
 def write_seconds(seconds: float) -> str:
     """A time in the unit that suits it."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 

@@ -40,9 +40,13 @@ def test_each_explains_itself_and_refuses_senseless_numbers(
         main([name, "--help"])
     assert left.value.code == 0
     assert f"python -m benchmarks {name}" in capsys.readouterr().out
-    option = {"noop": "--repeats", "run": "--warm", "output": "--sections", "report": "--repeats"}[
-        name
-    ]
+    option = {
+        "query": "--repeats",
+        "noop": "--repeats",
+        "run": "--warm",
+        "output": "--sections",
+        "report": "--repeats",
+    }[name]
     with pytest.raises(SystemExit) as left:
         main([name, option, "0"])
     assert left.value.code == 2
@@ -55,7 +59,8 @@ def test_a_ratio_is_that_of_the_medians() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0042, "4 ms"), (0.9994, "999 ms"), (1.5, "1.50 s")]
+    ("seconds", "text"),
+    [(0.000_042, "42 µs"), (0.0042, "4 ms"), (0.9994, "999 ms"), (1.5, "1.50 s")],
 )
 def test_a_time_is_written_in_the_unit_that_suits_it(seconds: float, text: str) -> None:
     assert write_seconds(seconds) == text

@@ -11,6 +11,7 @@ The head is read without pyarrow. A length or a sum that does not fit raises Dam
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -121,10 +122,21 @@ def decode_table(source: bytes | IO[bytes], place: int) -> memoryview:
     if isinstance(source, bytes):
         data = memoryview(source)[place + _TABLE.size :]
     else:
-        data = memoryview(source.read())
+        data = _rest(source, length)
     if len(data) != length or zlib.crc32(data) != checksum:
         raise Damaged("the entry's table is damaged")
     return data
+
+
+def _rest(source: IO[bytes], length: int) -> memoryview:
+    """What follows in a file, read straight into its place; nothing where it is not ``length``."""
+    place = source.tell()
+    if source.seek(0, os.SEEK_END) - place != length:
+        return memoryview(b"")
+    source.seek(place)
+    data = bytearray(length)
+    source.readinto(data)  # type: ignore[attr-defined]
+    return memoryview(data)
 
 
 def _read(source: bytes | IO[bytes], place: int, length: int) -> bytes:

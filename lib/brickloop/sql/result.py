@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_PREVIEW_ROWS = 1000
+_WHOLE_ROWS = 1000
+_PREVIEW_ROWS = 100
 _PREVIEW_BATCH = 100
 _PREVIEW_CHARACTERS = 200_000
 _SHOWN_BATCH = 8192
@@ -161,10 +162,11 @@ def describe_columns(table: pa.Table) -> tuple[tuple[str, str], ...]:
 
 
 def first_rows(table: pa.Table) -> tuple[tuple[Any, ...], ...]:
-    """As many plain rows from the beginning as are worth keeping ready."""
+    """As many plain rows from the beginning as are worth keeping ready: all of a small result."""
     kept: list[tuple[Any, ...]] = []
     characters = 0
-    for row in _plain(table.slice(0, _PREVIEW_ROWS), _PREVIEW_BATCH):
+    wanted = _WHOLE_ROWS if table.num_rows <= _WHOLE_ROWS else _PREVIEW_ROWS
+    for row in _plain(table.slice(0, wanted), _PREVIEW_BATCH):
         characters += len(encode_value(row))
         if characters > _PREVIEW_CHARACTERS:
             break
