@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -267,6 +268,20 @@ def test_a_change_from_here_is_seen_at_once(folder):
     assert "data was changed from here" in again.stderr
 
 
+def test_a_notebook_that_ran_makes_older_results_stale(folder):
+    notebook = folder / "change.py"
+    notebook.write_text(
+        "# Databricks notebook source\n"
+        'spark.sql("CREATE OR REPLACE TABLE main.default.noted AS SELECT 1 AS n")\n'
+    )
+    assert type_command(folder, "invoke", "run", "change.py").returncode == 0
+    count = ("SELECT max(n) AS m FROM main.default.noted", "--format", "csv")
+    assert ask(folder, *count).stdout == "m\n1\n"
+    notebook.write_text(notebook.read_text().replace("SELECT 1", "SELECT 2"))
+    assert type_command(folder, "invoke", "run", "change.py").returncode == 0
+    assert ask(folder, *count).stdout == "m\n2\n"
+
+
 def test_another_workspace_shares_no_result(folder, tmp_path):
     words = ("SELECT 'mine' AS word", "--offline")
     assert ask(folder, words[0]).returncode == 0
@@ -392,3 +407,22 @@ def test_health_says_what_works(folder):
     assert failed.stdout.count("failed") == 4
     assert "connection refused" in failed.stdout
     assert "dapi-nobody" not in failed.stdout + failed.stderr
+
+
+def test_every_block_of_the_documentation_runs(folder):
+    text = (Path(__file__).parents[2] / "docs" / "query.md").read_text()
+    blocks = re.findall(r"```(bash|python)\n(.*?)```", text, re.S)
+    assert len(blocks) >= 6
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for language, block in blocks:
+        command = ["bash", "-ec", block] if language == "bash" else [sys.executable, "-c", block]
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, (block, done.stdout[-2000:], done.stderr[-2000:])

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from brickloop.config.profile import resolve_target
-from brickloop.config.settings import Settings, find_root, load_settings
-from brickloop.errors import SettingsError, UsageError
+from brickloop.config.settings import find_root, load_settings
+from brickloop.errors import UsageError
+from brickloop.flows.result_cache import open_cache
 from brickloop.flows.warehouse import Warehouse
 from brickloop.model.query import Statement, split_statements
-from brickloop.sql.cache import ResultCache
 from brickloop.sql.pool import PoolStats, SessionPool
 from brickloop.sql.query import Bindings, QueryRunner, Wishes
 from brickloop.sync.ledger import Ledger
@@ -187,30 +185,6 @@ class PooledConnection:
     def __exit__(self, *_: object) -> None:
         """Give it back."""
         self.close()
-
-
-def open_cache(settings: Settings, warn: Callable[[str], None] = lambda _text: None) -> ResultCache:
-    """The cache of query results that the settings name."""
-    folder = settings.text("cache")
-    directory = settings.root / Path(folder).expanduser() if folder else None
-    return ResultCache(
-        directory or settings.state_folder / "cache",
-        size_limit=_megabytes(settings),
-        warn=warn,
-    )
-
-
-def _megabytes(settings: Settings) -> int:
-    value = settings["cache_size"]
-    with contextlib.suppress(ValueError):
-        number = float(value.value or "")
-        if 1 <= number < 1 << 20:
-            return int(number * 1024**2)
-    raise SettingsError(
-        f"cache_size is '{value.value}', not a number of megabytes",
-        where=value.source,
-        hint="write it as a number of 1 or more, such as 1024",
-    )
 
 
 def _single(query: str) -> Statement:

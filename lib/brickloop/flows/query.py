@@ -17,7 +17,7 @@ from brickloop.display.query_view import show_origin, show_refusal, show_result
 from brickloop.display.result_format import BINARY, FORMATS, format_of_file, write_file
 from brickloop.display.screen import SCREEN
 from brickloop.errors import StatementFailed, UsageError
-from brickloop.flows.connections import open_cache
+from brickloop.flows.result_cache import open_cache
 from brickloop.flows.warehouse import Warehouse
 from brickloop.model.query import (
     Parameter,

@@ -239,6 +239,7 @@ class Runs:
         Ctrl-C asks the run to be cancelled, or leaves it and says how to come back; either way
         KeyboardInterrupt goes on. Raises TimedOut and ConnectionFailed as ``jobs.follow`` does.
         """
+        from brickloop.flows.result_cache import note_change
         from brickloop.jobs.document_follower import DocumentFollower
 
         document = DocumentFollower(self.files, record.output)
@@ -248,6 +249,8 @@ class Runs:
         except KeyboardInterrupt:
             self._interrupted(name, record, observer, on_interrupt)
             raise
+        finally:
+            note_change(self._settings, self.opened.target)
         self.end(record, "succeeded" if last.succeeded else "failed")
         return last, document
 

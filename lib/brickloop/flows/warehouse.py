@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from brickloop.config.profile import Target, credential_fields
 from brickloop.config.settings import Settings
 from brickloop.errors import UsageError
+from brickloop.flows.result_cache import workspace_name
 from brickloop.sql.key import Identity
 from brickloop.sync.ledger import Ledger
 
@@ -77,12 +78,8 @@ class Warehouse:
 
     @property
     def host(self) -> str:
-        """The workspace as keys know it; a reset local workspace is another one."""
-        if self.target.is_local:
-            from brickloop.launcher import workspace_id
-
-            return f"local:{workspace_id(self.settings.state_folder / 'local')}"
-        return self.target.host or ""
+        """The workspace as keys know it."""
+        return workspace_name(self.settings, self.target)
 
     def identify(self, may_ask: bool) -> Identity | None:
         """Who asks where; where it is not known and may not be asked, None."""

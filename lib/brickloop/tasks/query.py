@@ -227,7 +227,7 @@ CACHE = (cache_stats, cache_list, cache_clear)
 def _open_cache() -> ResultCache:
     from brickloop.config.settings import load_settings
     from brickloop.display import diagnostics
-    from brickloop.flows.connections import open_cache
+    from brickloop.flows.result_cache import open_cache
 
     return open_cache(load_settings(find_root(Path.cwd())), diagnostics.warn)
 
