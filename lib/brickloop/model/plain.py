@@ -74,8 +74,11 @@ def output_lines(output: CellOutput, *, saved: str = "") -> list[str]:
     return [one_line(f"{output.name}: {output.message}"), *_text_lines(output.trace)]
 
 
-def failure_lines(failure: Failure, *, context: int = 7) -> list[str]:
-    """A failure: the cell with its source, the error, the trace, and a hint."""
+def failure_lines(failure: Failure, *, context: int = 7, full_trace: str = "") -> list[str]:
+    """A failure: the cell with its source, the error, the trace, and a hint.
+
+    ``full_trace`` is written in place of the shortened one.
+    """
     lines = []
     cell = failure.cell
     if cell is not None:
@@ -85,9 +88,9 @@ def failure_lines(failure: Failure, *, context: int = 7) -> list[str]:
         lines += source_lines(cell.command, failure.line, context)
     message = f"{failure.name}: {failure.message}" if failure.name else failure.message
     lines += _text_lines(message)
-    if failure.trace:
-        lines += _text_lines(failure.trace)
-    if failure.shortened:
+    if full_trace or failure.trace:
+        lines += _text_lines(full_trace or failure.trace)
+    if failure.shortened and not full_trace:
         lines.append("(the whole trace is in the saved output)")
     if failure.hint:
         lines.append(f"hint: {one_line(failure.hint)}")

@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 from brickloop.errors import OutputUnavailable
 from brickloop.model.document import Document, Section
-from brickloop.model.plain import output_lines, section_lines
+from brickloop.model.failure import describe_failure
+from brickloop.model.plain import failure_lines, output_lines, section_lines
 from brickloop.model.run import (
     CellOutput,
     CellResult,
@@ -154,6 +155,9 @@ def as_text(result: RunResult, name: str, figures: FigureFolder | None = None) -
     for cell in result.cells:
         shown: list[str] = []
         for output in cell.outputs:
+            if output is cell.error:
+                # it is told last, with the cell's source
+                continue
             image = output if isinstance(output, ImageOutput) else ImageOutput("", b"")
             saved = _saved(figures, cell.first_line, image.mime, image.data)
             shown += output_lines(output, saved=saved)
@@ -163,10 +167,17 @@ def as_text(result: RunResult, name: str, figures: FigureFolder | None = None) -
         lines += [f"There are no cells: {one_line(result.cells_missing)}", ""]
     if result.exit_value:
         lines += [f"Exit value: {harmless(result.exit_value)}", ""]
-    if result.error and not any(cell.error for cell in result.cells):
-        lines += [harmless(result.error), harmless(result.error_trace or ""), ""]
+    if result.status.life_cycle.is_final and not result.status.succeeded:
+        failure = describe_failure(result)
+        trace = cell_error.trace if (cell_error := _error_of(result)) else result.error_trace
+        lines += _heading(failure.state)
+        lines += [*failure_lines(failure, full_trace=trace or ""), ""]
     lines.append("=" * _RULE)
     return "\n".join(lines) + "\n"
+
+
+def _error_of(result: RunResult) -> ErrorOutput | None:
+    return next((cell.error for cell in result.cells if cell.error), None)
 
 
 def _json_text(data: dict[str, Any]) -> str:

@@ -165,6 +165,12 @@ def test_the_text_reads_as_the_pipe_shows_it(tmp_path, capsys):
         body = capsys.readouterr().out.split("\n", 1)[1].rstrip("\n")
         assert body in text
     assert "The output is incomplete. the driver ended" in text
+    # the failure comes last, as on the terminal, with the whole trace
+    end = text[text.index("\nFAILED\n") :]
+    assert "cell 3 (Share), line 3:" in end
+    assert '>   3 │     return frame["late"].sum()' in end
+    assert "site-packages/pandas/core/frame.py" in end
+    assert text.count("site-packages/pandas/core/frame.py") == 1
     assert f"{figures.name}/curve-" in text
 
 
