@@ -413,6 +413,29 @@ def test_the_lock_of_a_killed_sync_is_taken_over(desk, holder):
     assert "another sync" not in pushed.stderr
 
 
+def test_an_interrupted_push_ends_with_130_and_the_next_one_goes_on(desk):
+    for number in range(400):
+        (desk.local / f"{number}.txt").write_text(str(number))
+    program = shutil.which("invoke", path=str(Path(sys.executable).parent))
+    assert program
+    process = subprocess.Popen(
+        [program, "sync.push"], cwd=desk.root, env={**os.environ, **desk.env},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert "created" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    there = desk.names()
+    assert len(there) < 402
+    rest = desk.report("sync.push")
+    assert rest["conflicts"] == []
+    assert rest["sent"] == 402 - len([name for name in there if name != "data"])
+    assert len(desk.names() - {"data"}) == 402
+
+
 # watch
 
 

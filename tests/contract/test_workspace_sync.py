@@ -168,6 +168,22 @@ def test_a_watch_carries_both_ways_and_stops(client, remote_folder, folder) -> N
         assert [events[0].kind, events[-1].kind] == ["watching", "stopped"]
 
 
+def test_without_a_client_the_workspace_of_the_settings_is_opened(
+    client, local_server, folder, monkeypatch
+) -> None:
+    monkeypatch.setenv("DATABRICKS_HOST", local_server.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", local_server.token)
+    monkeypatch.chdir(folder.parent)
+    name = f"own-{time.time_ns()}"
+    with WorkspaceSync("p", f"~/{name}") as sync:
+        assert sync.sync_to_workspace().sent == 2
+        user = client.current_user.me().user_name
+        assert sync.workspace_dir == f"/Workspace/Users/{user}/{name}"
+    assert client.workspace.get_status(f"/Workspace/Users/{user}/{name}/n").path
+    # its memory is the project's, which the commands use as well
+    assert list((folder.parent / ".brickloop" / "sync").glob("*/state.db"))
+
+
 def test_wrong_words_are_refused_before_anything_is_asked(tmp_path) -> None:
     with pytest.raises(SettingsError, match="patterns"):
         WorkspaceSync(tmp_path, "/Workspace/x", patterns=["!"])

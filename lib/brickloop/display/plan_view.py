@@ -25,19 +25,22 @@ class PlanView:
         self._total = 0
         self._done = 0
 
-    def begin(self, local: str, workspace: str, direction: str) -> None:
-        """Say what is about to be looked at."""
+    def begin(self, local: str, workspace: str, direction: str, *, looks: bool = True) -> None:
+        """Say which folders it is about, and with ``looks`` that they are looked at now."""
         arrow = {"push": "→", "pull": "←"}.get(direction, "↔")
         diagnostics.note(f"{local} {arrow} {workspace}")
-        SCREEN.tell(self._name, "looking at both sides", 0.0)
+        if looks:
+            SCREEN.tell(self._name, "looking at both sides", 0.0)
 
     def planned(self, total: int) -> None:
         """Take in how many changes are to be made."""
-        self._total = total
+        self._total, self._done = total, 0
+        self._begun = time.monotonic()
         self._draw()
 
     def end(self) -> None:
         """Take the progress away; may be called more than once."""
+        self._total = 0
         SCREEN.forget(self._name)
 
     def change(self, arrow: str, path: str, verb: str, note: str, size: int) -> None:

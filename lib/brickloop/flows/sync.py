@@ -241,7 +241,9 @@ def _status_line(report: SyncReport) -> str:
     return f"{', '.join(parts)}, {report.unchanged} unchanged"
 
 
-def resolve(root: Path, path: str, keep: str, *, project: str | None, as_json: bool) -> None:
+def resolve(
+    root: Path, path: str, keep: str, *, project: str | None, profile: str | None, as_json: bool
+) -> None:
     """Settle the conflict at a path."""
     try:
         decision = Keep(keep)
@@ -249,7 +251,7 @@ def resolve(root: Path, path: str, keep: str, *, project: str | None, as_json: b
         raise UsageError(
             f"--keep is '{keep}'", hint="it is local, remote or both: which version stays"
         ) from None
-    with _session(root, None) as session:
+    with _session(root, profile) as session:
         pair, below = session.locate(path, project=project)
         session.open()
         view = PlanView(pair.name, quiet=as_json)
@@ -267,9 +269,11 @@ def resolve(root: Path, path: str, keep: str, *, project: str | None, as_json: b
                 raise WorkFailed("it was not settled", where=below)
 
 
-def show_history(root: Path, path: str, *, project: str | None, as_json: bool) -> None:
+def show_history(
+    root: Path, path: str, *, project: str | None, profile: str | None, as_json: bool
+) -> None:
     """Show the kept versions of a file, or of all files of a folder, newest first."""
-    with _session(root, None) as session:
+    with _session(root, profile) as session:
         kept = [
             version
             for pair, below in _places(session, path, project)
@@ -285,9 +289,11 @@ def show_history(root: Path, path: str, *, project: str | None, as_json: bool) -
     )
 
 
-def restore(root: Path, path: str, number: int | None, *, project: str | None) -> None:
+def restore(
+    root: Path, path: str, number: int | None, *, project: str | None, profile: str | None
+) -> None:
     """Put a kept version into its local file again."""
-    with _session(root, None) as session:
+    with _session(root, profile) as session:
         pair, below = session.locate(path, project=project)
         with _opened(session, pair, PlanView(pair.name, quiet=True)) as sync:
             version = sync.restore(below, number)
@@ -297,9 +303,9 @@ def restore(root: Path, path: str, number: int | None, *, project: str | None) -
     )
 
 
-def explain(root: Path, path: str, *, project: str | None) -> None:
+def explain(root: Path, path: str, *, project: str | None, profile: str | None) -> None:
     """Say whether a path takes part in a sync, and why."""
-    with _session(root, None) as session:
+    with _session(root, profile) as session:
         pair, below = session.locate(path, project=project)
         folder = session.file.folder_of(pair)
         reason = session.selection_of(pair).why(below, is_folder=(folder / below).is_dir())

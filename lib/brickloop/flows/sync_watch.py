@@ -75,7 +75,7 @@ def _watcher(
 def _show(view: PlanView, pair: SyncPair, workspace: str, event: WatchEvent) -> None:
     view.end()
     if event.kind == "watching":
-        view.begin(pair.local, workspace, pair.direction.value)
+        view.begin(pair.local, workspace, pair.direction.value, looks=False)
         diagnostics.note(f"{pair.name}: watching; Ctrl-C stops")
         if event.message:
             diagnostics.warn(f"{pair.name}: {event.message}")

@@ -33,7 +33,11 @@ _BOTH = {
     "force": "only push and pull take it",
     "delete": "only push and pull take it",
 }
-_PATH = {"path": "a local path, or one in the workspace", "project": _HELP["project"]}
+_PATH = {
+    "path": "a local path, or one in the workspace",
+    "project": _HELP["project"],
+    "profile": _HELP["profile"],
+}
 
 
 @command(help={**_HELP, **_PUSH})
@@ -138,19 +142,25 @@ def status(_context: Any, project: str = "", profile: str = "", json: bool = Fal
 
 
 @command(help={**_PATH, "json": _HELP["json"]}, positional=["path"])
-def history(_context: Any, path: str, project: str = "", json: bool = False) -> None:
+def history(
+    _context: Any, path: str, project: str = "", profile: str = "", json: bool = False
+) -> None:
     """List the kept versions of a file, or of all below a folder ('.').
 
     Example: invoke sync.history projects/my_project/01_load.py
     """
     from brickloop.flows.sync import show_history
 
-    show_history(find_root(Path.cwd()), path, project=project or None, as_json=json)
+    show_history(
+        find_root(Path.cwd()), path, project=project or None, profile=profile or None, as_json=json
+    )
 
 
 @command(help={**_PATH, "version": "a version's number in sync.history (default: the newest that"
                " is not what the file holds)"}, positional=["path"])  # fmt: skip
-def restore(_context: Any, path: str, version: int = 0, project: str = "") -> None:
+def restore(
+    _context: Any, path: str, version: int = 0, project: str = "", profile: str = ""
+) -> None:
     """Put a kept version into its local file again; what the file holds now is kept too.
 
     Example: invoke sync.restore projects/my_project/01_load.py --version 12
@@ -159,13 +169,24 @@ def restore(_context: Any, path: str, version: int = 0, project: str = "") -> No
 
     if version < 0:
         raise UsageError(f"--version is {version}, not the number of a version")
-    restore_version(find_root(Path.cwd()), path, version or None, project=project or None)
+    restore_version(
+        find_root(Path.cwd()),
+        path,
+        version or None,
+        project=project or None,
+        profile=profile or None,
+    )
 
 
 @command(help={**_PATH, "keep": "local, remote or both", "json": _HELP["json"]},
          positional=["path"])  # fmt: skip
 def resolve(
-    _context: Any, path: str, keep: str = "", project: str = "", json: bool = False
+    _context: Any,
+    path: str,
+    keep: str = "",
+    project: str = "",
+    profile: str = "",
+    json: bool = False,
 ) -> None:
     """Settle a conflict: keep the local version, the workspace's, or both.
 
@@ -173,18 +194,25 @@ def resolve(
     """
     from brickloop.flows.sync import resolve as settle
 
-    settle(find_root(Path.cwd()), path, keep, project=project or None, as_json=json)
+    settle(
+        find_root(Path.cwd()),
+        path,
+        keep,
+        project=project or None,
+        profile=profile or None,
+        as_json=json,
+    )
 
 
 @command(help=_PATH, positional=["path"])
-def explain(_context: Any, path: str, project: str = "") -> None:
+def explain(_context: Any, path: str, project: str = "", profile: str = "") -> None:
     """Say why a file takes part in a sync, or why not.
 
     Example: invoke sync.explain projects/my_project/data/big.csv
     """
     from brickloop.flows.sync import explain as say_why
 
-    say_why(find_root(Path.cwd()), path, project=project or None)
+    say_why(find_root(Path.cwd()), path, project=project or None, profile=profile or None)
 
 
 @command(help={"local": "local folder, relative to the project", "workspace": "workspace folder,"
