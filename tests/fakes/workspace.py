@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from brickloop.model.notebook import Language, NotebookFormat, header_line
@@ -47,8 +47,11 @@ class FakeWorkspace:
         self.after: Callable[[str, str], None] = lambda _call, _path: None
         """Called after each request, and may raise: it is done then."""
         self.keeps_ids = keeps_ids
+        self.overwriting = False
+        """Whether the last put may write over what is there."""
         self.clock = 1_700_000_000_000
         self._ids = 100
+        self._told: set[tuple[str, int]] = set()
         self._lock = threading.RLock()
         self.mkdirs(ROOT)
 
@@ -73,6 +76,7 @@ class FakeWorkspace:
             return self._find(path).data
 
     def put(self, path: str, content: Content, *, overwrite: bool) -> None:
+        self.overwriting = overwrite
         with self._request("put", path):
             self.write(path, content, overwrite=overwrite)
 
@@ -106,6 +110,19 @@ class FakeWorkspace:
         made = Item(content.kind, data, object_id, self.clock, language, content.format)
         self.items[path] = made
         return made
+
+    def save_at_once(self, path: str, data: bytes) -> bool:
+        """A save within the same millisecond as the last; False where that was seen already."""
+        found = self.items[path]
+        if found.modified_at != self.clock or (path, self.clock) in self._told:
+            return False
+        self.items[path] = replace(found, data=data)
+        return True
+
+    def clear(self, path: str) -> None:
+        """Somebody removes an object and all below it."""
+        for name in [n for n in self.items if n == path or n.startswith(path + "/")]:
+            del self.items[name]
 
     def remove(self, path: str) -> None:
         """What delete does; raises as it would."""
@@ -174,6 +191,7 @@ class FakeWorkspace:
     def _entry(self, path: str, found: Item, *, told: bool) -> RemoteEntry:
         size = len(found.data) if found.kind is Kind.FILE else None
         modified = None if found.kind is Kind.DIRECTORY else found.modified_at
+        self._told.add((path, found.modified_at))
         stamp = Stamp(found.kind, found.object_id, modified, size, found.language)
         return RemoteEntry(path.rsplit("/", 1)[-1], stamp, found.format if told else None)
 

@@ -62,6 +62,17 @@ def slot_path(path: str, head: bytes) -> str:
     return f"{folder}{slash}{slot_of(name, head).name}"
 
 
+def rivals(path: str) -> set[str]:
+    """The local paths that could be one object with a file, its own among them."""
+    stem = path
+    for suffix in (*SOURCE_SUFFIXES.values(), ".ipynb"):
+        if path.lower().endswith(suffix):
+            stem = path[: -len(suffix)]
+    slots = {path, stem}
+    endings = ("", ".ipynb", *SOURCE_SUFFIXES.values())
+    return {f"{slot}{ending}" for slot in slots if slot for ending in endings}
+
+
 def local_name(slot: str, language: Language | None, format: NotebookFormat | None) -> str:
     """The path of the local file for a notebook that stands in a slot of the workspace."""
     if format is NotebookFormat.JUPYTER:

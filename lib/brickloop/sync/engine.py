@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brickloop.errors import HeldBack
+from brickloop.errors import HeldBack, WorkFailed
 from brickloop.model.paths import workspace_path
 from brickloop.sync import state as memory
 from brickloop.sync.adopt import adopt_sent
@@ -32,7 +33,7 @@ from brickloop.sync.local_writer import LocalWriter
 from brickloop.sync.lock import held_lock
 from brickloop.sync.objects import KEEP_SECONDS, ObjectStore
 from brickloop.sync.pace import DEFAULT_PARALLEL, Crew, Pace
-from brickloop.sync.plan import SAFE, Decision, Mode, Plan, reconcile, within
+from brickloop.sync.plan import SAFE, Decision, Held, Mode, Plan, reconcile, within
 from brickloop.sync.recovery import recover_local
 from brickloop.sync.remote import Kind, Remote
 from brickloop.sync.remote_writer import RemoteWriter
@@ -41,7 +42,7 @@ from brickloop.sync.scan import LocalScan
 from brickloop.sync.selection import Selection
 from brickloop.sync.state import Hold, KeptVersion, SyncState
 from brickloop.sync.survey import Survey, Surveyor
-from brickloop.sync.tree import DiskTree
+from brickloop.sync.tree import DiskTree, Taken, Vanished
 from brickloop.sync.versions import Ancestor, Side
 
 _ROUNDS = 5
@@ -198,7 +199,10 @@ class Synchronizer:
         conflict = next((found for found in plan.conflicts if found.slot == hold.slot), None)
         if conflict is None or not is_about(hold, conflict):
             raise changed_since(hold)
-        return lay_copy(conflict, self.tree, self.objects)
+        try:
+            return lay_copy(conflict, self.tree, self.objects)
+        except (Vanished, Taken):
+            raise changed_since(hold) from None
 
     def _settle(self, hold: Hold, winner: Side, slots: set[str], report: SyncReport) -> None:
         """Carry a decision out, in nothing but these slots and what is below them."""
@@ -240,8 +244,9 @@ class Synchronizer:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the pair's lock; raises HeldBack when another sync does not end."""
-        with held_lock(self.pair.folder / "lock", seconds=_LOCK_SECONDS, on_wait=self._on_wait):
+        """Hold the pair's lock; raises HeldBack when another sync does not end, WorkFailed."""
+        lock = self.pair.folder / "lock"
+        with held_lock(lock, seconds=_LOCK_SECONDS, on_wait=self._on_wait), told():
             yield
 
     @contextmanager
@@ -284,6 +289,8 @@ class Synchronizer:
         plan = reconcile(
             ancestors, local.slots, remote.slots, mode, names=local.names, decisions=decisions
         )
+        held = (Held(path, problem) for path, problem in remote.problems.items())
+        plan = replace(plan, held=(*plan.held, *held))
         halts = find_halts(ancestors, local.slots, remote.slots, plan, mode)
         return replace(plan, halts=halts), survey
 
@@ -381,6 +388,20 @@ class Synchronizer:
                     facts[was.local_sha] = was.canonical
         if news:
             self._ledger.record_remote_objects(self.pair.target, news, facts)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what a disk refuses into an error that says so."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkFailed(error.strerror or str(error), where=error.filename) from error
+    except sqlite3.Error as error:
+        raise WorkFailed(
+            f"what is remembered of this folder cannot be read or written: {error}",
+            hint="see whether the disk is full",
+        ) from error
 
 
 def _failure(outcome: Outcome) -> Failure:

@@ -147,9 +147,9 @@ class LocalWriter:
         return 0
 
     def remove_folder(self, action: Action) -> int:
-        """Remove a folder, if nothing is left in it."""
-        # what takes no part in the sync keeps its folder
-        self.tree.remove_folder(action.slot)
+        """Remove a folder, if nothing is left in it; raises Changed."""
+        if not self.tree.remove_folder(action.slot):
+            raise Changed(action.slot)
         self.books.forget(action.slot)
         return 0
 

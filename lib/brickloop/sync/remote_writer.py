@@ -15,7 +15,7 @@ from brickloop.sync.content import (
     slot_path,
 )
 from brickloop.sync.plan import Action
-from brickloop.sync.remote import Content, Kind, Missing, NotEmpty, Remote
+from brickloop.sync.remote import Content, Kind, Missing, Remote
 from brickloop.sync.scan import remote_version
 from brickloop.sync.tree import DiskTree
 from brickloop.sync.versions import Ancestor, Side, Version
@@ -91,7 +91,7 @@ class RemoteWriter:
         return 0
 
     def remove_folder(self, action: Action) -> int:
-        """Remove a folder, if nothing is left in it; raises Changed."""
+        """Remove a folder, if nothing is left in it; raises Changed or NotEmpty."""
         try:
             entry = self.remote.status(self._path(action.slot))
             expected = action.expected.stamp if action.expected else None
@@ -100,8 +100,8 @@ class RemoteWriter:
             ):
                 raise Changed(action.slot)
             self.remote.delete(self._path(action.slot))
-        except (Missing, NotEmpty):
-            pass  # what takes no part in the sync keeps its folder
+        except Missing:
+            pass  # somebody was faster: it is gone, as it should be
         self.books.forget(action.slot)
         return 0
 

@@ -11,7 +11,14 @@ from typing import Any
 from brickloop.errors import NotebookError
 from brickloop.model.notebook import Language, NotebookFormat, header_line
 from brickloop.sync import state as memory
-from brickloop.sync.content import HEAD_BYTES, canonical_hash, content_hash, content_of, slot_of
+from brickloop.sync.content import (
+    HEAD_BYTES,
+    canonical_hash,
+    content_hash,
+    content_of,
+    rivals,
+    slot_of,
+)
 from brickloop.sync.objects import ObjectStore
 from brickloop.sync.pace import Crew, Pace
 from brickloop.sync.remote import Kind, Missing, Remote, RemoteEntry, RemoteFault, Stamp
@@ -31,8 +38,8 @@ class LocalScan:
     slots: dict[str, Version] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     """Each local path in use, and its slot."""
-    problems: dict[str, str] = field(default_factory=dict)
-    """Local paths that are in no slot, and why."""
+    uncounted: set[str] = field(default_factory=set)
+    """Folders in which nothing takes part."""
 
 
 @dataclass
@@ -43,6 +50,8 @@ class RemoteScan:
     problems: dict[str, str] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)
     """Folders that hold anything at all."""
+    uncounted: set[str] = field(default_factory=set)
+    """Folders in which nothing takes part."""
     missing_root: bool = False
     requests: int = 0
 
@@ -84,14 +93,20 @@ def scan_paths(
     objects: ObjectStore,
     paths: Iterable[str],
 ) -> LocalScan:
-    """As ``scan_local``, for a few files only; paths where there is no file are left out."""
+    """As ``scan_local``, for a few files only; paths where there is no file are left out.
+
+    Other files that would be one object with one of them are found, too.
+    """
     scan = LocalScan()
     learned: list[memory.Statement] = []
-    for path in paths:
+    for path in sorted({rival for one in paths for rival in rivals(one)}):
         if not selection.chooses(path):
             continue
         found = tree.look(path)
-        if found is None or found.is_folder:
+        if found is None:
+            continue
+        if found.is_folder:
+            _enter(scan, path, Version(Kind.DIRECTORY, name=path))
             continue
         version = _local_version(tree, found, [], learned, objects)
         slot = _slot_path(found.path, version)
@@ -156,6 +171,19 @@ def drop_uncounted_folders(scan: RemoteScan, *, narrow: bool) -> None:
             crowded.update(_parents(slot))
         else:
             del scan.slots[slot]
+            scan.uncounted.add(slot)
+
+
+def hold_blocked(local: LocalScan, remote: RemoteScan) -> None:
+    """Hold what one side has as a file where the other has a folder of things that sit out."""
+    problem = "there is a folder on the other side, with things in it that take no part"
+    for slot in remote.uncounted & local.slots.keys():
+        if local.slots[slot].kind is not Kind.DIRECTORY:
+            remote.slots[slot] = Version(Kind.OPAQUE, problem=problem)
+    for slot in local.uncounted & remote.slots.keys():
+        found = remote.slots[slot]
+        if found.kind is not Kind.DIRECTORY and local_path(slot, found, None) == slot:
+            local.slots[slot] = Version(Kind.OPAQUE, name=slot, problem=problem)
 
 
 def hold_lookalikes(local: LocalScan, remote: RemoteScan) -> None:
@@ -429,6 +457,7 @@ def _enter_folders(
             scan.slots[""] = Version(Kind.OPAQUE, problem=problem)
             continue
         if path not in crowded and not problem and (selection.is_narrow or tree.holds(path)):
+            scan.uncounted.add(path)
             continue
         crowded.update(_parents(path))
         scan.names[path] = path

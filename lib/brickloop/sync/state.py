@@ -104,7 +104,6 @@ class SyncState:
         self._asked = 0
         self._done = 0
         self._leading = False
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._connection = self._connect()
         except sqlite3.DatabaseError as error:
@@ -254,26 +253,32 @@ class SyncState:
             return self._connection.execute(statement, values).fetchall()
 
     def _connect(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = sqlite3.connect(
             self.path, timeout=30, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                connection.executescript(
-                    f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-                )
-            elif version != _SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(f"state of version {version}")
-            for table in ("ancestors", "intents", "holds", "seen", "files", "versions"):
-                # a torn file often opens and fails on its first page of data
-                connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+            prepare(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables where there are none; raises DatabaseError for what is no state of ours."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        connection.executescript(
+            f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+        )
+    elif version != _SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"state of version {version}")
+    for table in ("ancestors", "intents", "holds", "seen", "files", "versions"):
+        # a torn file often opens and fails on its first page of data
+        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
 
 
 def remember(slot: str, ancestor: Ancestor) -> Statement:

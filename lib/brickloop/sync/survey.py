@@ -17,6 +17,7 @@ from brickloop.sync.scan import (
     LocalScan,
     RemoteScan,
     drop_uncounted_folders,
+    hold_blocked,
     hold_lookalikes,
     scan_local,
     scan_remote,
@@ -78,7 +79,7 @@ class Surveyor:
             if not may_make_root:
                 raise UsageError("there is no such folder", where=str(self.tree.root))
             if not dry_run:
-                self.tree.root.mkdir(parents=True, exist_ok=True)
+                self.tree.make_root()
         intents = self.state.intents()
         recover_local(self.tree, self.state, ancestors, intents)
         found.local = scan_local(self.tree, self.selection, self.state, self.objects)
@@ -106,6 +107,7 @@ class Surveyor:
         found.requests += inspector.requests
         found.bytes_received = inspector.received
         recover_remote(self.state, ancestors, intents, found.remote.slots)
+        hold_blocked(found.local, found.remote)
         _guard_unknown(found.local, ancestors)
         self._forget_unselected(ancestors, found.local, found.remote)
         if not self._minds_case():

@@ -69,6 +69,10 @@ class DiskTree:
         """Whether the root is there."""
         return self.root.is_dir()
 
+    def make_root(self) -> None:
+        """Make the root and its parents."""
+        self.root.mkdir(parents=True, exist_ok=True)
+
     def walk(self, skip: Callable[[str, bool], bool]) -> Iterator[Found]:
         """Every file and folder below the root that ``skip(path, is_folder)`` does not leave out.
 
@@ -198,7 +202,7 @@ class DiskTree:
                 raise Taken(path) from None
             source.rename(target)
         else:
-            source.unlink()
+            self.unlink(staged)
         self._flush_folder(target.parent)
 
     def followed(self, path: str) -> str:
