@@ -58,7 +58,7 @@ def runs(draw):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(runs(), markup)
 def test_no_foreign_text_is_markup(result, name):
     reader = Reader()

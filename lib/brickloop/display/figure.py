@@ -51,14 +51,16 @@ def link(text: str, path: Path) -> str:
 
 def has_links() -> bool:
     """Whether the terminal is one that is known to have links; others might print them raw."""
-    if not console.is_terminal() or os.environ.get("FORCE_HYPERLINK") == "0":
+    wanted = os.environ.get("FORCE_HYPERLINK")
+    if not console.is_terminal() or wanted == "0":
         return False
+    if wanted:
+        return True
     if os.environ.get("TMUX") or os.environ.get("TERM", "").startswith("screen"):
         return False
     version = os.environ.get("VTE_VERSION", "")
     return (
-        bool(os.environ.get("FORCE_HYPERLINK"))
-        or os.environ.get("TERM_PROGRAM") in _LINKING
+        os.environ.get("TERM_PROGRAM") in _LINKING
         or os.environ.get("TERM", "").startswith(_LINKING_TERMS)
         or (version.isdigit() and int(version) >= 5000)
         or any(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 import brickloop
@@ -30,6 +30,7 @@ SavedFigure = Callable[[str, str, bytes], str]
 
 _BUDGET = 24 * 1024 * 1024
 """Characters of a page, figures included: more than that opens slowly or not at all."""
+_LEAST_ROOM = 100_000
 _MOST_CARDS = 2_000
 _MOST_ENTRIES = 200
 _MOST_PROGRESS = 50
@@ -134,7 +135,7 @@ class _Page:
         self,
         heading: str,
         kind: str,
-        items: list[Section] | list[CellResult],
+        items: Sequence[Section | CellResult],
         render: Callable[..., str],
     ) -> Iterable[str]:
         """A group of cards, as many as there is room for."""
@@ -148,16 +149,28 @@ class _Page:
             )
         yield f'<h2 class="group">{heading}{button}</h2>'
         for at, item in enumerate(items, 1):
-            card = render(at, item, f"{kind}-{at}") if at <= _MOST_CARDS else ""
-            if not card or len(card) > self._left:
+            if at > _MOST_CARDS or self._left < _LEAST_ROOM:
                 left_out = len(items) - at + 1
                 yield (
                     f'<p class="banner">{left_out:,} more of {len(items):,} {kind}s are not shown, '
                     f"to keep the page light. {self._files()} hold all of them.</p>"
                 )
                 return
+            anchor = f"{kind}-{at}"
+            card = render(at, item, anchor)
+            if len(card) > self._left:
+                card = self._too_large(item, anchor, len(card))
             self._left -= len(card)
             yield card
+
+    def _too_large(self, item: Section | CellResult, anchor: str, size: int) -> str:
+        """What stands in the place of a card that there is no room for."""
+        named = item.title if isinstance(item, Section) else cell_name(item)
+        return (
+            f'<section class="card" id="{anchor}">{_card_head(markup.short(named))}'
+            f'<p class="banner">With {size / 1e6:.0f} MB this is too large for the page. '
+            f"{self._files()} hold it.</p></section>"
+        )
 
     def _section(self, at: int, section: Section, anchor: str) -> str:
         css = {"error": " bad", "warning": " warn"}.get(section.kind, "")

@@ -19,7 +19,7 @@ from brickloop.model.run import ImageOutput, RunResult, RunStatus
 from brickloop.model.text import one_line, write_duration
 from brickloop.report import markup
 from brickloop.report.html import moment, state_of, state_pill
-from brickloop.report.saved import read_output, render_saved_page, write_whole
+from brickloop.report.saved import read_saved, render_saved_page, write_whole
 from brickloop.report.shell import render_shell
 
 _MOST_THUMBNAILS = 4
@@ -74,7 +74,7 @@ def collect(folder: Path) -> tuple[list[Entry], list[OutputUnavailable]]:
     unread: list[OutputUnavailable] = []
     for path in _output_files(folder):
         try:
-            name, result = read_output(path)
+            name, result = read_saved(path)
         except OutputUnavailable as error:
             unread.append(error)
             continue

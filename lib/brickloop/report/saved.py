@@ -1,7 +1,7 @@
 """Outputs on disk: a run as text, as JSON and as a page, each written whole or not at all.
 
 The JSON is the whole of a run: ``output.schema.json`` beside this module describes it, and
-``read_output`` makes the run of it again.
+``read_saved`` makes the run of it again.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def as_json(result: RunResult, name: str) -> dict[str, Any]:
     }
 
 
-def read_output(path: Path) -> tuple[str, RunResult]:
+def read_saved(path: Path) -> tuple[str, RunResult]:
     """The name of the notebook and the run in a saved JSON file.
 
     Raises OutputUnavailable for a file that is missing, no JSON, not ours, or of a newer version.

@@ -31,7 +31,12 @@ def test_piped_and_where_links_are_not_known_the_path_is_written(monkeypatch, ca
 
 
 @pytest.mark.parametrize(
-    "env", [{"TERM_PROGRAM": "vscode"}, {"VTE_VERSION": "7200"}, {"FORCE_HYPERLINK": "1"}]
+    "env",
+    [
+        {"TERM_PROGRAM": "vscode"},
+        {"VTE_VERSION": "7200"},
+        {"FORCE_HYPERLINK": "1", "TMUX": "/tmp/x,1,0"},
+    ],
 )
 def test_a_link_where_the_terminal_has_links(monkeypatch, env):
     seen = shown(monkeypatch, **env)

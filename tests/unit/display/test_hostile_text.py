@@ -121,7 +121,7 @@ def seen_of(section, result, name, terminal, env):
     return out.getvalue(), err.getvalue()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(sections(), results(), hostile)
 def test_nothing_foreign_moves_the_cursor(section, result, name):
     for terminal, env in ((False, {}), (True, {"NO_COLOR": "1"})):

@@ -26,7 +26,8 @@ from brickloop.model.run import (
 )
 from brickloop.report import markup
 from brickloop.report.figures import FigureFolder
-from brickloop.report.saved import VERSION, read_output, save_outputs
+from brickloop.report.html import render_page
+from brickloop.report.saved import VERSION, read_saved, save_outputs
 
 EVIL = '</pre><script>alert("x")</script>'
 
@@ -77,7 +78,7 @@ def test_the_page_has_no_script_but_its_own_and_asks_no_network(tmp_path):
 
 def test_the_json_is_the_whole_of_a_run(tmp_path):
     path = save_outputs(everything(), tmp_path, "a/n")[1]
-    assert read_output(path) == ("a/n", everything())
+    assert read_saved(path) == ("a/n", everything())
 
 
 def test_an_output_of_version_1_is_read(tmp_path):
@@ -86,7 +87,7 @@ def test_an_output_of_version_1_is_read(tmp_path):
     data["version"] = 1
     del data["document"], data["progress"]
     path.write_text(json.dumps(data))
-    assert read_output(path) == ("n", result())
+    assert read_saved(path) == ("n", result())
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_what_is_no_output_of_ours_is_said(tmp_path, text, said):
     if text is not None:
         path.write_text(text)
     with pytest.raises(OutputUnavailable, match=said):
-        read_output(path)
+        read_saved(path)
 
 
 def schema_faults(value, schema, path="$"):
@@ -216,3 +217,16 @@ def test_halves_of_characters_and_numbers_that_are_none_are_written(tmp_path):
         raise AssertionError(name)
 
     json.loads((tmp_path / "n.json").read_text(), parse_constant=refuse)
+
+
+def test_figures_that_there_is_no_room_for_leave_room_for_the_rest():
+    large = Section("figure", "large", mime="image/png", image=b"x" * 8_000_000)
+    sections = (large, replace(large, title="second"), replace(large, title="third"))
+    last = Section("text", "last", text="the last word")
+    page = render_page(
+        RunResult(result().status, document=Document((*sections, last), complete=True)), "n"
+    )
+    assert len(page) < 25 * 1024 * 1024
+    assert page.count("data:image/png;base64,") == 2
+    assert "With 11 MB this is too large for the page." in page
+    assert "the last word" in page
