@@ -20,6 +20,8 @@ Action = dict[str, Any]
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint.*\.parquet$")
 _ATTEMPTS = 20
+_LEGACY_WRITERS = {"changeDataFeed": 4}
+"""The writer versions that stand for features in tables which do not name them."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,28 @@ def change_metadata(
     raise analysis_error("DELTA_MISSING_DELTA_TABLE", "Too many writers at once; try again.")
 
 
+def amend_newest(folder: Path, change: Callable[[Action], Action], feature: str = "") -> None:
+    """Change the ``metaData`` of the commit that was just made, in that commit itself.
+
+    ``change`` gets its ``metaData`` action; a commit without one stays as it is.
+    """
+    version = commit_versions(folder)[-1]
+    actions = list(read_commit(folder, version))
+    if not any("metaData" in action for action in actions):
+        return
+    for action in actions:
+        if "metaData" in action:
+            action["metaData"] = change(action["metaData"])
+        if "protocol" in action:
+            action["protocol"] = _with_feature(action["protocol"], feature)
+    path = folder / "_delta_log" / f"{version:020d}.json"
+    draft = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    draft.write_text("".join(json.dumps(action) + "\n" for action in actions), "utf-8")
+    # the version's checksum holds what the metadata was; a log need not have one
+    path.with_suffix(".crc").unlink(missing_ok=True)
+    draft.replace(path)
+
+
 def create_table(folder: Path, like: DeltaFacts, operation: str) -> None:
     """Make an empty table with the columns and properties of another."""
     (folder / "_delta_log").mkdir(parents=True, exist_ok=True)
@@ -157,8 +181,11 @@ def write_commit(
 
 
 def _with_feature(protocol: Action, feature: str) -> Action:
-    if not feature or int(protocol.get("minWriterVersion", 0)) < 7:
+    if not feature:
         return protocol
+    if int(protocol.get("minWriterVersion", 0)) < 7:
+        needed = _LEGACY_WRITERS.get(feature, 0)
+        return {**protocol, "minWriterVersion": max(protocol.get("minWriterVersion", 1), needed)}
     features = list(protocol.get("writerFeatures") or [])
     return protocol if feature in features else {**protocol, "writerFeatures": [*features, feature]}
 

@@ -22,6 +22,9 @@ from brickloop.localws.layout import StoreLayout
 _DEFAULT_CATALOG = "main"
 _READY_SECONDS = 30.0
 _CATALOG_NAME = re.compile(r"[a-z0-9_-]{1,255}")
+SPARE = "_spare"
+"""How the engine's catalogs begin that stand in for those made while it runs."""
+_SPARES = 8
 _LARGEST_POOL = 64 * 2**30
 _SETTINGS = {
     "SAIL_CATALOG__DEFAULT_CATALOG": _DEFAULT_CATALOG,
@@ -124,8 +127,9 @@ def _catalogs(layout: StoreLayout) -> frozenset[str]:
 
 def _settings(catalogs: frozenset[str]) -> dict[str, str]:
     # the boot schema has no folder; every schema that people see is created with one
+    names = [*sorted(catalogs), *(f"{SPARE}{number}" for number in range(_SPARES))]
     listed = ",".join(
-        f'{{name="{name}",type="memory",initial_database=["_boot"]}}' for name in sorted(catalogs)
+        f'{{name="{name}",type="memory",initial_database=["_boot"]}}' for name in names
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     largest = min(max(memory // 2, 2**30), _LARGEST_POOL)

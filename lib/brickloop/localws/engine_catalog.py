@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from brickloop.localws.engine import SPARE
 from brickloop.localws.registry import (
     DEFAULT_CATALOG,
     DEFAULT_SCHEMA,
@@ -20,7 +21,7 @@ from brickloop.localws.registry import (
     Registry,
     TableName,
 )
-from brickloop.localws.spark_errors import catalog_not_found
+from brickloop.localws.spark_errors import catalog_not_found, unsupported
 from brickloop.localws.sql_tokens import name_chains, quoted_name, read_tokens, string_literal
 
 _DEPTH = 32
@@ -37,6 +38,9 @@ class EngineCatalog:
         self._run = run
         self._catalogs = frozenset(catalogs)
         """The catalogs that the engine was started with."""
+        self._spares = sorted(name for name in self._catalogs if name.startswith(SPARE))
+        self._stand_ins: dict[str, str] = {}
+        """Catalogs made since the engine began: the spare one that each has in this session."""
         self._schemas: set[tuple[str, str]] = set()
         self._known: dict[tuple[str, str, str], str] = {}
         """By the name as it is spelled: what is registered under it."""
@@ -53,7 +57,7 @@ class EngineCatalog:
         with self._lock:
             self._ensure_schema(catalog, schema)
             if catalog != self.catalog:
-                self._run(f"USE CATALOG {quoted_name(catalog)}")
+                self._run(f"USE CATALOG {self.quoted(catalog)}")
             self._run(f"USE SCHEMA {quoted_name(schema)}")
             self.catalog, self.schema = catalog, schema
 
@@ -73,9 +77,27 @@ class EngineCatalog:
             return self.catalog, lowered[0]
         return lowered[0], lowered[1]
 
-    def knows(self, catalog: str) -> bool:
-        """Whether the engine has this catalog."""
-        return catalog in self._catalogs
+    def quoted(self, catalog: str, *parts: str) -> str:
+        """A full name as the engine takes it."""
+        self._check_catalog(catalog.lower())
+        lowered = catalog.lower()
+        return quoted_name(self._stand_ins.get(lowered, lowered), *parts)
+
+    def is_stand_in(self, catalog: str) -> bool:
+        """Whether the engine knows this catalog by another name."""
+        return catalog in self._stand_ins
+
+    def engine_text(self, text: str) -> str:
+        """A statement with its catalogs as the engine knows them: in lower case, by stand-ins."""
+        tokens = read_tokens(text)
+        for chain in reversed(list(name_chains(tokens))):
+            if len(chain.parts) < 3:
+                continue
+            first, lowered = chain.tokens[0], chain.parts[0].lower()
+            shown = self._stand_ins.get(lowered, lowered)
+            if shown != chain.parts[0] and shown in self._catalogs:
+                text = text[: first.start] + quoted_name(shown) + text[first.end :]
+        return text
 
     def ensure_text(self, text: str) -> list[Entry]:
         """Make known what a statement or name mentions; the entries that were found."""
@@ -84,12 +106,13 @@ class EngineCatalog:
     def ensure_all(self) -> None:
         """Make everything in the registry known, for what lists the catalog."""
         for entry in self.registry.all_entries():
-            if entry.name.catalog in self._catalogs:
+            if not entry.name.catalog.startswith("_"):
                 self.ensure(entry, (entry.name.catalog, entry.name.schema, entry.name.name))
         with self._lock:
             for key in [key for key in self._known if self.registry.find(_lowered(key)) is None]:
                 self._unregister(key)
-            for catalog in self._catalogs & set(self.registry.catalogs()):
+            for catalog in self.registry.catalogs():
+                self._check_catalog(catalog)
                 for schema in self.registry.schemas(catalog):
                     self._ensure_schema(catalog, schema)
 
@@ -138,7 +161,7 @@ class EngineCatalog:
         """Drop a schema from the engine's catalog; files stay."""
         with self._lock:
             for key in [key for key in self._schemas if _lower(key) == (catalog, schema)]:
-                self._run(f"DROP SCHEMA IF EXISTS {quoted_name(*key)} CASCADE")
+                self._run(f"DROP SCHEMA IF EXISTS {self.quoted(*key)} CASCADE")
                 self._schemas.discard(key)
             for known in {*self._known, *self._native}:
                 if _lower(known[:2]) == (catalog, schema):
@@ -175,13 +198,17 @@ class EngineCatalog:
                 self._unregister(spelled)
 
     def _check_catalog(self, catalog: str) -> None:
-        if catalog in self._catalogs:
+        if catalog in self._catalogs or catalog in self._stand_ins:
             return
         if not self.registry.has_catalog(catalog):
             raise catalog_not_found(catalog)
-        raise catalog_not_found(
-            f"{catalog}` (made after this session began; it is there in the next one)`"
-        )
+        with self._lock:
+            if not self._spares:
+                raise unsupported(
+                    f"more new catalogs in a session that is open already (`{catalog}`)",
+                    "Open another session.",
+                )
+            self._stand_ins[catalog] = self._spares.pop(0)
 
     def _ensure_schema(self, catalog: str, schema: str) -> None:
         if (catalog, schema) in self._schemas:
@@ -189,7 +216,7 @@ class EngineCatalog:
         folder = self.registry.schema_folder(catalog.lower(), schema.lower())
         folder.mkdir(parents=True, exist_ok=True)
         self._run(
-            f"CREATE SCHEMA IF NOT EXISTS {quoted_name(catalog, schema)}"
+            f"CREATE SCHEMA IF NOT EXISTS {self.quoted(catalog, schema)}"
             f" LOCATION {string_literal(str(folder))}"
         )
         self._schemas.add((catalog, schema))
@@ -200,13 +227,13 @@ class EngineCatalog:
             return
         for kind in ("TABLE", "VIEW"):
             if spelled in self._native or str(kept).startswith("view\n") == (kind == "VIEW"):
-                self._run(f"DROP {kind} IF EXISTS {quoted_name(*spelled)}")
+                self._run(f"DROP {kind} IF EXISTS {self.quoted(*spelled)}")
         self._native.discard(spelled)
 
     def _register(self, entry: Entry, spelled: tuple[str, str, str]) -> None:
-        name = quoted_name(*spelled)
+        name = self.quoted(*spelled)
         if entry.kind == "view":
-            self._run(f"CREATE OR REPLACE VIEW {name} {entry.statement}")
+            self._run(f"CREATE OR REPLACE VIEW {name} {self.engine_text(entry.statement)}")
         elif entry.statement:
             self._run(f"CREATE TABLE {name} {entry.statement}")
         else:

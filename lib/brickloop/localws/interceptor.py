@@ -19,7 +19,7 @@ from brickloop.localws.engine_catalog import EngineCatalog
 from brickloop.localws.plan_shims import mend_expression, mend_relation, mend_write
 from brickloop.localws.registry import Entry, TableName
 from brickloop.localws.session_record import Recorder
-from brickloop.localws.sql_tokens import name_chains, quoted_name, read_tokens
+from brickloop.localws.sql_tokens import read_tokens
 from brickloop.localws.store_paths import StorePaths
 
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ class PlanInterceptor(
         text, reads, writes = self._paths.lead_statement(text)
         self._recorder.add("paths_read", *reads)
         self._recorder.add("paths_written", *writes)
-        text = self._lower_catalogs(text)
         self._ensure(text)
-        return text
+        return self.catalog.engine_text(text) if self.catalog is not None else text
 
     def _prepare(self, request: Any) -> None:
         if request.DESCRIPTOR.name not in _PLANS or getattr(self._bare, "on", False):
@@ -121,13 +120,13 @@ class PlanInterceptor(
         elif write.HasField("table"):
             place = next((write.options[k] for k in write.options if k.lower() == "path"), "")
             name, entry = self._target(write.table.table_name)
-            write.table.table_name = quoted_name(*name.parts)
+            write.table.table_name = self._quoted(name)
             if entry is None:
                 self._expect_table(name, write.source or "delta", place, write.options)
 
     def _visit_write_v2(self, write: Any) -> None:
         name, entry = self._target(write.table_name)
-        write.table_name = quoted_name(*name.parts)
+        write.table_name = self._quoted(name)
         if entry is None:
             self._expect_table(name, write.provider or "delta", "", write.options)
 
@@ -141,15 +140,16 @@ class PlanInterceptor(
 
     def _visit_merge(self, merge: Any) -> None:
         name, _ = self._target(merge.target_table_name)
-        merge.target_table_name = quoted_name(*name.parts)
+        merge.target_table_name = self._quoted(name)
 
     def _visit_named(self, named: Any) -> None:
         text, at, version = named.unparsed_identifier.partition("@v")
         if at and version.isdigit():
             named.unparsed_identifier = text
             named.options["versionAsOf"] = version
-        named.unparsed_identifier = self._lower_catalogs(named.unparsed_identifier)
         self._ensure(named.unparsed_identifier)
+        if self.catalog is not None:
+            named.unparsed_identifier = self.catalog.engine_text(named.unparsed_identifier)
 
     def _visit_sql(self, message: Any) -> None:
         field = "query" if message.DESCRIPTOR.name == "SQL" else "sql"
@@ -196,6 +196,10 @@ class PlanInterceptor(
             self.catalog.registry.clear_remains(name)
         return name, entry
 
+    def _quoted(self, name: TableName) -> str:
+        assert self.catalog is not None
+        return self.catalog.quoted(*name.parts)
+
     def _expect_table(self, name: TableName, provider: str, place: str, options: Any) -> None:
         """A writer is about to make a table: keep what its folder alone will not say."""
         assert self.catalog is not None
@@ -213,17 +217,6 @@ class PlanInterceptor(
             return
         for entry in self.catalog.ensure_text(text):
             self._recorder.add("tables_read", str(entry.name))
-
-    def _lower_catalogs(self, text: str) -> str:
-        """Catalog names in lower case: the engine knows them by that spelling only."""
-        if self.catalog is None:
-            return text
-        for chain in reversed(list(name_chains(read_tokens(text)))):
-            first = chain.tokens[0]
-            lowered = chain.parts[0].lower()
-            if len(chain.parts) > 2 and chain.parts[0] != lowered and self.catalog.knows(lowered):
-                text = text[: first.start] + quoted_name(lowered) + text[first.end :]
-        return text
 
 
 _VISITS: dict[str, Callable[[PlanInterceptor, Any], None]] = {

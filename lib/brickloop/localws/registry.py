@@ -31,7 +31,10 @@ from brickloop.localws.spark_errors import (
 DEFAULT_CATALOG = "main"
 DEFAULT_SCHEMA = "default"
 _DETAILS = ".catalog"
+_FUNCTIONS = ".functions"
+"""There once a function was made."""
 _SCHEMA_FILE = ".schema.json"
+_STORE = "{store}"
 _REFUSED_NAME = re.compile(r"[./\s\x00-\x1f\x7f]")
 
 
@@ -92,6 +95,7 @@ class Registry:
 
     def __init__(self, layout: StoreLayout) -> None:
         self._root = layout.warehouse
+        self._store = layout.root
 
     def catalogs(self) -> list[str]:
         """The names of all catalogs; ``main`` is always there."""
@@ -176,6 +180,17 @@ class Registry:
         """The SQL function of that name, None where there is none."""
         return self._read(name, ".function")
 
+    def function_names(self) -> set[str]:
+        """The names of all SQL functions, whatever schema they are in."""
+        # most workspaces have none, and this is asked at each statement
+        if not (self._root / _FUNCTIONS).exists():
+            return set()
+        return {
+            path.name.removesuffix(".function")
+            for path in self._root.glob(f"*/*/{_DETAILS}/*.function")
+            if path.name[0] != "."
+        }
+
     def entries(self, catalog: str, schema: str) -> list[Entry]:
         """All tables and views of a schema, by name."""
         self.check_schema(catalog, schema)
@@ -201,8 +216,15 @@ class Registry:
         """Keep an entry; one of the same name is replaced."""
         check_name(entry.name.name)
         self.check_schema(entry.name.catalog, entry.name.schema)
-        kept = replace(entry, created=entry.created or int(time.time() * 1000))
+        kept = replace(
+            entry,
+            created=entry.created or int(time.time() * 1000),
+            location=self._kept_path(entry.location),
+            statement=self._kept_path(entry.statement),
+        )
         self._write(self._file(entry.name, _suffix(entry)), asdict(kept))
+        if entry.kind == "function":
+            (self._root / _FUNCTIONS).touch()
 
     def forget(self, entry: Entry) -> None:
         """Drop an entry; a managed table's data is deleted, an external one's stays."""
@@ -221,8 +243,11 @@ class Registry:
             self.managed_folder(new).parent.mkdir(parents=True, exist_ok=True)
             self.managed_folder(entry.name).rename(self.managed_folder(new))
         if kept is not None:
-            location = str(self.managed_folder(new)) if entry.kind == "table" else kept.location
-            self.put(replace(kept, name=new, location=location))
+            if entry.kind == "table":
+                old, place = str(self.managed_folder(entry.name)), str(self.managed_folder(new))
+                statement = kept.statement.replace(f"'{old}'", f"'{place}'")
+                kept = replace(kept, location=place, statement=statement)
+            self.put(replace(kept, name=new))
             self._file(entry.name, _suffix(entry)).unlink(missing_ok=True)
 
     def managed_folder(self, name: TableName) -> Path:
@@ -234,6 +259,10 @@ class Registry:
         folder = self.managed_folder(name)
         if folder.is_dir() and self.find(name) is None:
             self._remove(folder)
+
+    def _kept_path(self, text: str) -> str:
+        """Paths in the store without where the store is: it may move, and have several names."""
+        return text.replace(f"{self._store}/", f"{_STORE}/")
 
     def _details(self, catalog: str, schema: str) -> Path:
         return self._root / catalog / schema / _DETAILS
@@ -248,7 +277,12 @@ class Registry:
     def _read(self, name: TableName, suffix: str = ".json") -> Entry | None:
         try:
             kept = json.loads(self._file(name, suffix).read_text("utf-8"))
-            return Entry(**{**kept, "name": TableName(**kept["name"])})
+            entry = Entry(**{**kept, "name": TableName(**kept["name"])})
+            return replace(
+                entry,
+                location=entry.location.replace(_STORE, str(self._store)),
+                statement=entry.statement.replace(_STORE, str(self._store)),
+            )
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError):

@@ -13,6 +13,7 @@ from pyspark.sql.connect.session import SparkSession
 from brickloop.localws.engine_catalog import EngineCatalog
 from brickloop.localws.interceptor import PlanInterceptor
 from brickloop.localws.layout import StoreLayout
+from brickloop.localws.plain_root import plain_layout
 from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA, Registry
 from brickloop.localws.session_record import Recorder, SessionRecord
 from brickloop.localws.spark_errors import translate
@@ -63,7 +64,8 @@ def open_session(
     """
     # a failed statement is an exception; pyspark logs it as JSON on top
     logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
-    paths, recorder = StorePaths(layout), Recorder()
+    opening, layout = layout, plain_layout(layout)
+    paths, recorder = StorePaths(layout, opening.root), Recorder()
     interceptor = PlanInterceptor(paths, recorder, user)
     builder = DefaultChannelBuilder(endpoint)
     builder.add_interceptor(interceptor)
@@ -75,7 +77,7 @@ def open_session(
 
     catalogs = [row[0] for row in run("SHOW CATALOGS").collect()]
     catalog = EngineCatalog(Registry(layout), run, catalogs)
-    spark._opening = (layout, endpoint, user)
+    spark._opening = (opening, endpoint, user)
     spark._recorder = recorder
     spark._front = SqlFront(SqlContext(spark, catalog, interceptor, paths, recorder, user))
     _translate_errors(spark)

@@ -20,29 +20,52 @@ from pyspark.errors.exceptions.connect import (
 )
 
 _STATES = {
+    "AMBIGUOUS_REFERENCE": "42704",
+    "ARITHMETIC_OVERFLOW": "22003",
+    "CANNOT_PARSE_TIMESTAMP": "22007",
     "CAST_INVALID_INPUT": "22018",
     "CAST_OVERFLOW": "22003",
-    "DIVIDE_BY_ZERO": "22012",
-    "INVALID_ARRAY_INDEX": "22003",
-    "INVALID_ARRAY_INDEX_IN_ELEMENT_AT": "22003",
-    "AMBIGUOUS_REFERENCE": "42704",
     "CATALOG_ALREADY_EXISTS": "42P04",
     "CATALOG_NOT_FOUND": "42P08",
     "COLUMN_ALREADY_EXISTS": "42711",
     "DATATYPE_MISMATCH": "42K09",
+    "DATETIME_OVERFLOW": "22008",
+    "DELTA_MISSING_CHANGE_DATA": "KD002",
     "DELTA_MISSING_DELTA_TABLE": "42P01",
     "DELTA_NOT_NULL_CONSTRAINT_VIOLATED": "23502",
+    "DELTA_SCHEMA_MISMATCH": "42KDG",
+    "DELTA_UNSUPPORTED_DROP_COLUMN": "0AKDC",
+    "DELTA_UNSUPPORTED_RENAME_COLUMN": "0AKDC",
     "DELTA_VERSION_NOT_FOUND": "22003",
     "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES": "23001",
+    "DIVIDE_BY_ZERO": "22012",
     "EXPECT_TABLE_NOT_VIEW": "42809",
     "EXPECT_VIEW_NOT_TABLE": "42809",
     "FIELD_NOT_FOUND": "42704",
+    "GROUP_BY_AGGREGATE": "42903",
     "INSERT_COLUMN_ARITY_MISMATCH": "21S01",
+    "INSERT_COLUMN_ARITY_MISMATCH.NOT_ENOUGH_DATA_COLUMNS": "21S01",
+    "INSERT_COLUMN_ARITY_MISMATCH.TOO_MANY_DATA_COLUMNS": "21S01",
+    "SCALAR_SUBQUERY_TOO_MANY_ROWS": "21000",
+    "INVALID_ARRAY_INDEX": "22003",
+    "INVALID_ARRAY_INDEX_IN_ELEMENT_AT": "22003",
+    "INVALID_EXTRACT_FIELD": "42601",
+    "INVALID_PARTITION_OPERATION.PARTITION_SCHEMA_IS_EMPTY": "42601",
     "INVALID_PARAMETER_VALUE": "22023",
+    "INVALID_WHERE_CONDITION": "42903",
+    "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH": "42000",
+    "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES": "42K09",
     "INVALID_SCHEMA_OR_RELATION_NAME": "42602",
+    "INVALID_TEMP_OBJ_REFERENCE": "42K0F",
+    "MISSING_AGGREGATION": "42803",
+    "NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION": "22003",
     "NUM_COLUMNS_MISMATCH": "42826",
+    "REMAINDER_BY_ZERO": "22012",
+    "OPERATION_CANCELED": "HY008",
     "PARSE_SYNTAX_ERROR": "42601",
     "PATH_NOT_FOUND": "42K03",
+    "RECURSION_LEVEL_LIMIT_EXCEEDED": "42836",
+    "RECURSION_ROW_LIMIT_EXCEEDED": "42836",
     "ROUTINE_ALREADY_EXISTS": "42723",
     "ROUTINE_NOT_FOUND": "42883",
     "SCHEMA_ALREADY_EXISTS": "42P06",
@@ -52,11 +75,24 @@ _STATES = {
     "TABLE_OR_VIEW_NOT_FOUND": "42P01",
     "UNBOUND_SQL_PARAMETER": "42P02",
     "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION": "42703",
+    "UNRESOLVED_COLUMN.WITH_SUGGESTION": "42703",
+    "UNRESOLVED_MAP_KEY": "42703",
     "UNRESOLVED_ROUTINE": "42883",
+    "UNRESOLVED_VARIABLE": "42883",
     "UNSUPPORTED_FEATURE": "0A000",
     "USER_RAISED_EXCEPTION": "P0001",
+    "VARIABLE_ALREADY_EXISTS": "42723",
+    "VARIABLE_NOT_FOUND": "42883",
+    "WRONG_COMMAND_FOR_OBJECT_TYPE": "42809",
     "WRONG_NUM_ARGS": "42605",
+    "WRONG_NUM_ARGS.WITHOUT_SUGGESTION": "42605",
 }
+_RAISES = re.compile(r"\b(?:raise_error|assert_true)\s*\(", re.IGNORECASE)
+_ELSEWHERE = re.compile(
+    r"(?:ai_|h3_|st_|vector_search|http_request|remote_query|secret$|try_secret$|is_member$"
+    r"|is_account_group_member$|read_kafka$|read_pubsub$|read_kinesis$|cloud_files|event_log$)"
+)
+"""Functions that need more of Databricks than an engine."""
 _CLASS = re.compile(r"\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*(.*)", re.DOTALL)
 
 
@@ -131,9 +167,21 @@ def path_not_found(path: str) -> Exception:
     return analysis_error("PATH_NOT_FOUND", f"Path does not exist: {path}.")
 
 
+def is_parse_error(error: Exception) -> bool:
+    """Whether the statement could not be read."""
+    return isinstance(error, ParseException)
+
+
+def is_unknown(error: Exception) -> bool:
+    """Whether a function is not known, or not by this name."""
+    return str(error).lstrip().startswith(("[UNRESOLVED_ROUTINE]", "[UNSUPPORTED_FEATURE]"))
+
+
 def translate(error: SparkConnectGrpcException, statement: str = "") -> Exception:
     """The engine's error with the class and SQLSTATE that Spark gives it, where that is sure."""
     known: Exception = error
+    if isinstance(error, UnsupportedOperationException) and "unknown" not in str(error):
+        return unsupported(re.sub(r"^(?:function|CommandNode)::?\s*", "", str(error.getMessage())))
     if error.getSqlState() is not None:
         return known
     message = str(error.getMessage() or error)
@@ -144,6 +192,8 @@ def translate(error: SparkConnectGrpcException, statement: str = "") -> Exceptio
     found = _CLASS.search(message)
     if found and found.group(1) in _STATES:
         return _made(type(error), found.group(1), found.group(2))
+    if _RAISES.search(statement):
+        return _made(type(error), "USER_RAISED_EXCEPTION", message)
     return known
 
 
@@ -175,6 +225,25 @@ def _column_missing(found: re.Match[str], _statement: str) -> Exception:
         "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
         "A column, variable, or function parameter with name"
         f" {_attribute(found.group(1))} cannot be resolved.",
+    )
+
+
+def _table_missing(name: str, statement: str) -> Exception:
+    """The engine says the last part only; the statement has the name as it was written."""
+    last = re.escape(name.rpartition(".")[2].strip("`"))
+    part = r"(?:`[^`]+`|\w+)"
+    found = re.search(rf"(?:{part}\.){{1,2}}`?{last}`?(?![\w`.])", statement, re.IGNORECASE)
+    return table_not_found(found.group() if found else name)
+
+
+def _unknown_function(name: str) -> Exception:
+    lowered = name.lower()
+    if _ELSEWHERE.match(lowered):
+        return unsupported(f"the function {lowered}", "Run this statement on a SQL warehouse.")
+    return analysis_error(
+        "UNRESOLVED_ROUTINE",
+        f"Cannot resolve routine `{lowered}` on search path"
+        " [`system`.`builtin`, `system`.`session`].",
     )
 
 
@@ -221,8 +290,8 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
         re.compile(r"invalid argument: found (end of input)()"),
         lambda found, text: parse_error(text, "end of input", len(text)),
     ),
-    (re.compile(r"Table or view not found: (\S+)"), lambda f, _: table_not_found(f.group(1))),
-    (re.compile(r"^Table not found: (\S+)$"), lambda f, _: table_not_found(f.group(1))),
+    (re.compile(r"Table or view not found: (\S+)"), lambda f, t: _table_missing(f.group(1), t)),
+    (re.compile(r"^Table not found: (\S+)$"), lambda f, t: _table_missing(f.group(1), t)),
     (re.compile(r"^View not found: (\S+)$"), lambda f, _: table_not_found(f.group(1))),
     (re.compile(r"^(?:Table|View) already exists: (\S+)$"), lambda f, _: table_exists(f.group(1))),
     (re.compile(r"^Database not found: (\S+)$"), lambda f, _: schema_not_found(f.group(1))),
@@ -234,12 +303,102 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
             "AMBIGUOUS_REFERENCE", f"Reference {_attribute(f.group(1))} is ambiguous."
         ),
     ),
+    (re.compile(r"unknown (?:table )?function: (\S+)"), lambda f, _: _unknown_function(f.group(1))),
     (
-        re.compile(r"unknown (?:table )?function: (\S+)"),
+        re.compile(r"No field named .*Valid fields are", re.DOTALL),
+        lambda _f, _t: analysis_error(
+            "MISSING_AGGREGATION",
+            "A column of the select list is based on columns which are not participating in the"
+            " GROUP BY clause. Add them to the GROUP BY clause, aggregate the expression, or use"
+            " `any_value` if you do not care which of the values within a group is returned.",
+        ),
+    ),
+    (
+        re.compile(r"filter: .*logical expression AggregateFunction", re.DOTALL),
+        lambda _f, _t: analysis_error(
+            "INVALID_WHERE_CONDITION",
+            "The WHERE condition contains invalid expressions: an aggregate function. Rewrite the"
+            " query to avoid window functions, aggregate functions, and generator functions in the"
+            " WHERE clause.",
+        ),
+    ),
+    (
+        re.compile(r"^(?:one|two|three) values? expected"),
+        lambda _f, _t: analysis_error(
+            "WRONG_NUM_ARGS.WITHOUT_SUGGESTION",
+            "A function is called with a wrong number of arguments.",
+        ),
+    ),
+    (
+        re.compile(r"Cannot coerce (?:arithmetic|comparison)? ?expression (.*) to valid types"),
         lambda f, _: analysis_error(
-            "UNRESOLVED_ROUTINE",
-            f"Cannot resolve routine `{f.group(1).lower()}` on search path"
-            " [`system`.`builtin`, `system`.`session`].",
+            "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES",
+            f"Cannot resolve the expression due to data type mismatch: {f.group(1)}.",
+        ),
+    ),
+    (
+        re.compile(r"^(?:invalid timestamp: (.*)|expected numeric datetime field.*)", re.DOTALL),
+        lambda f, _: analysis_error(
+            "CANNOT_PARSE_TIMESTAMP",
+            f"Text '{f.group(1) or '?'}' could not be parsed. Use `try_to_timestamp` to tolerate"
+            " invalid input string and return NULL instead.",
+        ),
+    ),
+    (
+        re.compile(r"element_at: the index is out of bounds"),
+        lambda _f, _t: analysis_error(
+            "INVALID_ARRAY_INDEX_IN_ELEMENT_AT",
+            "The index is out of bounds. Use `try_element_at` to tolerate accessing element at"
+            " invalid index and return NULL instead.",
+        ),
+    ),
+    (
+        re.compile(r"Scalar subquery returned more than one row"),
+        lambda _f, _t: analysis_error(
+            "SCALAR_SUBQUERY_TOO_MANY_ROWS",
+            "More than one row returned by a subquery used as an expression.",
+        ),
+    ),
+    (
+        re.compile(
+            r"Inconsistent data length across values list: got (\d+) values in row (\d+)"
+            r" but expected (\d+)"
+        ),
+        lambda f, _: analysis_error(
+            "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH",
+            f"Invalid inline table. Inline table expected {f.group(3)} columns but found"
+            f" {f.group(1)} columns in row {f.group(2)}.",
+        ),
+    ),
+    (
+        re.compile(r"Placeholder '[:$]?(\w+)' was not provided a value"),
+        lambda f, _: analysis_error(
+            "UNBOUND_SQL_PARAMETER",
+            f"Found the unbound parameter: {f.group(1)}. Please, fix `args` and provide a mapping"
+            " of the parameter to either a SQL literal or collection constructor functions such as"
+            " `map()`, `array()`, `struct()`.",
+        ),
+    ),
+    (
+        re.compile(r"please specify: ChangeDataFeed"),
+        lambda _f, _t: unsupported("this change of a table with a change data feed"),
+    ),
+    (re.compile(r"Cannot cast value '(.*)' to value of (\w+) type", re.DOTALL), _cast),
+    (
+        re.compile(r"Remainder by zero"),
+        lambda _f, _t: _made(
+            ArithmeticException,
+            "REMAINDER_BY_ZERO",
+            "Remainder by zero. Use `try_mod` to tolerate divisor being 0 and return NULL instead.",
+        ),
+    ),
+    (
+        re.compile(r"(\S+) is too large to store in a Decimal128 of precision (\d+)"),
+        lambda f, _: _made(
+            ArithmeticException,
+            "NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION",
+            f"{f.group(1)} cannot be represented as Decimal({f.group(2)}). Use `try_cast` to"
+            " tolerate it and return NULL instead.",
         ),
     ),
     (re.compile(r"divide by zero", re.IGNORECASE), _arithmetic),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.plan import SQL, CachedRelation, SubqueryAlias
 from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.types import StructType
 
@@ -14,12 +18,14 @@ from brickloop.localws.spark_errors import analysis_error, table_not_found
 from brickloop.localws.sql_tokens import quoted_name
 
 if TYPE_CHECKING:
-    from pyspark.sql.connect.dataframe import DataFrame
-
     from brickloop.localws.engine_catalog import EngineCatalog
     from brickloop.localws.interceptor import PlanInterceptor
     from brickloop.localws.session_record import Recorder
     from brickloop.localws.store_paths import StorePaths
+
+
+OWN_VIEW = "__bl_"
+"""How the names of views begin that statements make for themselves."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +49,85 @@ class SqlContext:
     paths: StorePaths
     recorder: Recorder
     user: str
+    temporary_functions: dict[str, Entry] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    """Session variables: their values as SQL, by name in lower case."""
+    variable_types: dict[str, str] = field(default_factory=dict)
+    """The types with which they were declared."""
 
     @property
     def registry(self) -> Registry:
         """The catalog on disk."""
         return self.catalog.registry
 
-    def engine(self, text: str, args: Any = None, **kwargs: Any) -> DataFrame:
-        """What the engine answers to a statement, its paths and tables led into the store."""
-        return SparkSession.sql(self.spark, text, args, **kwargs)
+    def engine(
+        self,
+        text: str,
+        args: Any = None,
+        kwargs: dict[str, Any] | None = None,
+        views: dict[str, DataFrame] | None = None,
+    ) -> DataFrame:
+        """What the engine answers to a statement, its paths and tables led into the store.
+
+        ``kwargs`` are those of ``SparkSession.sql``; ``views`` are frames that the statement
+        mentions by name.
+        """
+        if not views:
+            return SparkSession.sql(self.spark, text, args, **(kwargs or {}))
+        given = [SubqueryAlias(frame._plan, name) for name, frame in views.items()]
+        client: Any = self.spark.client
+        command = SQL(text, [], {}, given).command(client)
+        _, properties, info = client.execute_command(command)
+        frame = DataFrame(CachedRelation(properties["sql_command_result"]), self.spark)
+        frame._execution_info = info
+        return frame
+
+    def temporary_name(self) -> str:
+        """A name for a temporary view of our own."""
+        return f"{OWN_VIEW}{uuid.uuid4().hex[:12]}"
+
+    def arrow(self, table: Any) -> DataFrame:
+        """An Arrow table as a frame."""
+        plain = {
+            pa.string_view(): pa.string(),
+            pa.binary_view(): pa.binary(),
+            pa.uint64(): pa.int64(),
+            pa.timestamp("ms"): pa.timestamp("us", "UTC"),
+            pa.timestamp("ms", "UTC"): pa.timestamp("us", "UTC"),
+        }
+        fields = [field.with_type(plain.get(field.type, field.type)) for field in table.schema]
+        return self.spark.createDataFrame(table.cast(pa.schema(fields)))
+
+    def qualify(self, query: str) -> str:
+        """The query, or expression, with every table's full name."""
+        from sqlglot import exp, maybe_parse
+        from sqlglot.errors import SqlglotError
+
+        try:
+            tree: Any = maybe_parse(query, dialect="databricks")
+        except SqlglotError:
+            return query
+        named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+        begun: list[tuple[int, str]] = []
+        for table in tree.find_all(exp.Table):
+            first = table.args.get("catalog") or table.args.get("db") or table.this
+            if not isinstance(first, exp.Identifier) or "start" not in first.meta:
+                continue
+            parts = tuple(part.name for part in table.parts)
+            if len(parts) > 2 or (len(parts) == 1 and parts[0].lower() in named):
+                continue
+            full = self.catalog.qualify(parts)
+            if self.registry.find(full) is not None:
+                prefix = "".join(f"`{part}`." for part in full.parts[: 3 - len(parts)])
+                begun.append((int(first.meta["start"]), prefix))
+        for start, prefix in sorted(begun, reverse=True):
+            query = query[:start] + prefix + query[start:]
+        return query
 
     def bare(self, text: str) -> DataFrame:
         """What the engine answers to a statement of our own, which is sent as it is."""
         with self.interceptor.bare():
-            return SparkSession.sql(self.spark, text)
+            return SparkSession.sql(self.spark, self.catalog.engine_text(text))
 
     def nothing(self) -> DataFrame:
         """The result of a command that only changes something: no columns, no rows."""
@@ -94,7 +165,8 @@ class SqlContext:
     def temporary_views(self) -> list[str]:
         """The names of the session's temporary views."""
         shown = self.bare("SHOW TABLES").toArrow().to_pylist()
-        return [str(row["tableName"]) for row in shown if row["isTemporary"]]
+        names = [str(row["tableName"]) for row in shown if row["isTemporary"]]
+        return [name for name in names if not name.startswith(OWN_VIEW)]
 
     def reference(self, entry: Entry) -> str:
         """How a statement of our own mentions a table; the engine is made to know it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from brickloop.localws.spark_errors import parse_error
@@ -69,6 +70,7 @@ class Chain:
     tokens: tuple[Token, ...]
 
 
+@lru_cache(maxsize=64)
 def read_tokens(text: str) -> tuple[Token, ...]:
     """The tokens of ``text`` without spaces and comments."""
     return tuple(_scan(text))
@@ -121,6 +123,11 @@ class Cursor:
         return Token("end", "", len(self.text))
 
     @property
+    def position(self) -> int:
+        """How many tokens were read."""
+        return self._at
+
+    @property
     def at_end(self) -> bool:
         """Whether all tokens were read."""
         return self._at >= len(self.tokens)
@@ -144,6 +151,10 @@ class Cursor:
             self._at += 1
             return found
         return None
+
+    def skip_to(self, position: int) -> None:
+        """Go on reading at the token of that number."""
+        self._at = position
 
     def next(self) -> Token:
         """Read whatever comes next."""

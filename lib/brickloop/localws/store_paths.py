@@ -24,14 +24,17 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 class StorePaths:
     """Translates the paths of one local workspace."""
 
-    def __init__(self, layout: StoreLayout) -> None:
+    def __init__(self, layout: StoreLayout, shown_root: Path | None = None) -> None:
+        """``shown_root`` is the store's root as the user knows it, where that is another path."""
         self._layout = layout
         self._root = str(layout.root)
+        self._shown_root = str(shown_root or layout.root)
 
     def real(self, path: str) -> str:
         """The path for the engine; raises PATH_NOT_FOUND for one that would lead out."""
-        if path == self._root or path.startswith(self._root + "/"):
-            return path
+        for root in (self._root, self._shown_root):
+            if path == root or path.startswith(root + "/"):
+                return self._root + path.removeprefix(root)
         text = re.sub(r"^file:/+", "file:/", path)
         if text.startswith(_LOCAL):
             text = text.removeprefix("file:")
@@ -65,7 +68,10 @@ class StorePaths:
 
     def shown(self, real: str) -> str:
         """A real path as a user of the workspace writes it."""
-        return self._layout.virtual(Path(real)) or real
+        found = self._layout.virtual(Path(real))
+        if found is None and real.startswith(self._root + "/"):
+            return self._shown_root + real.removeprefix(self._root)
+        return found or real
 
     def lead_statement(self, text: str) -> tuple[str, list[str], list[str]]:
         """The statement with its paths made real; the paths it reads, and those it may write.
