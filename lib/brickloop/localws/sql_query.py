@@ -1,66 +1,152 @@
-"""Queries and DML on their way to the engine."""
+"""Queries on their way to the engine."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from pyspark.errors.exceptions.base import PySparkException
+from pyspark.sql.connect.dataframe import DataFrame
+
+from brickloop.localws.spark_errors import is_parse_error, is_unknown, unsupported
+from brickloop.localws.sql_bridge import Bridge, needs_bridge
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_literals import SqlText, bind
-from brickloop.localws.sql_text import leading_words
+from brickloop.localws.sql_tokens import Token, read_tokens, string_literal
+from brickloop.localws.sql_trees import generate, parse, read_path_versions
 
-_CHANGES = frozenset({"DELETE", "INSERT", "MERGE", "UPDATE"})
+_UNRESOLVED = re.compile(r"with name (`[^`]+`(?:\.`[^`]+`)*) cannot be resolved")
+_RETRIES = 20
+_USERS = frozenset({"current_user", "session_user", "user"})
+_ENDS = frozenset({",", "FROM", ")", ""})
 
 
-def run_query(context: SqlContext, text: str, args: Any, kwargs: Any) -> Answer:
-    """The answer to a query or a DML statement."""
-    word = (leading_words(text, 1) or [""])[0]
-    if word in _CHANGES:
-        # the engine binds no parameters in commands
-        frame = context.engine(bind(text, args), **(kwargs or {}))
-        affected = _first_number(frame)
-        return Answer(frame, is_command=True, affected=affected)
+def run_query(context: SqlContext, text: str, args: Any = None, kwargs: Any = None) -> Answer:
+    """The answer to a query."""
     if args and _is_text(args):
         text, args = bind(text, args), None
-    return Answer(context.engine(text, args or None, **(kwargs or {})))
+    text = _with_session_values(context, text)
+    views: dict[str, DataFrame] = {}
+    if needs_bridge(context, read_tokens(text)):
+        text, views = prepare(context, text, args)
+        args = None
+    return Answer(_resolved(context, text, args, kwargs, views))
+
+
+def prepare(context: SqlContext, text: str, args: Any = None) -> tuple[str, dict[str, DataFrame]]:
+    """A statement, its parameters bound, as the engine takes it, and what it stands on."""
+    text = _with_session_values(context, bind(text, args))
+    if not needs_bridge(context, read_tokens(text)):
+        return text, {}
+    bridge = Bridge(context)
+    return bridge.rewrite(text), bridge.views
+
+
+def accept_query(context: SqlContext, query: str, args: Any = None) -> str:
+    """The query as the engine takes it inside of a command that is sent as it is."""
+    query, views = prepare(context, query, args)
+    if views:
+        raise unsupported("read_files, information_schema or recursion in a view's query")
+    return context.interceptor.prepare_text(query)
+
+
+def query_frame(context: SqlContext, query: str, args: Any = None) -> DataFrame:
+    """The query's rows."""
+    return run_query(context, query, args).frame
+
+
+def _with_session_values(context: SqlContext, text: str) -> str:
+    """The statement with what only this side knows: versions after ``@``, the user, the catalog."""
+    if "@" in text:
+        text = read_path_versions(text)
+    lowered = text.lower()
+    stand_in = context.catalog.is_stand_in(context.catalog.catalog)
+    if "user" not in lowered and not (stand_in and "current_catalog" in lowered):
+        return text
+    tokens = read_tokens(text)
+    clauses: list[str] = [""]
+    found: list[tuple[int, int, str]] = []
+    for index, token in enumerate(tokens):
+        if token.text == "(" and token.kind == "sign":
+            clauses.append("")
+        elif token.text == ")" and token.kind == "sign" and len(clauses) > 1:
+            clauses.pop()
+        elif token.upper in {"SELECT", "FROM", "WHERE"}:
+            clauses[-1] = token.upper
+        name = token.text.lower() if token.kind == "word" else ""
+        if not (name in _USERS or (stand_in and name == "current_catalog")):
+            continue
+        if [each.text for each in tokens[index + 1 : index + 3]] != ["(", ")"]:
+            continue
+        value = context.user if name in _USERS else context.catalog.catalog
+        shown = string_literal(value)
+        if clauses[-1] == "SELECT" and _is_item(tokens, index):
+            shown += f" AS `{name}()`"
+        found.append((token.start, tokens[index + 2].end, shown))
+    for start, end, shown in reversed(found):
+        text = text[:start] + shown + text[end:]
+    return text
+
+
+def _is_item(tokens: tuple[Token, ...], index: int) -> bool:
+    """Whether a call without arguments is a whole item of a select list."""
+    before = tokens[index - 1].text.upper() if index else ""
+    after = tokens[index + 3].text.upper() if index + 3 < len(tokens) else ""
+    return before in {"SELECT", ",", "DISTINCT"} and after in _ENDS
+
+
+def _resolved(
+    context: SqlContext, text: str, args: Any, kwargs: Any, views: dict[str, DataFrame]
+) -> DataFrame:
+    """The query's frame, analysed; what the engine does not take is looked at once more."""
+    respelled = False
+    for _ in range(_RETRIES):
+        try:
+            frame = context.engine(text, args, kwargs, views)
+            frame.schema  # noqa: B018 - a wrong name is told now, as by Databricks
+            return frame
+        except PySparkException as error:
+            foreign = is_parse_error(error) or is_unknown(error)
+            if foreign and not respelled:
+                respelled, changed = True, _respelled(text)
+            else:
+                changed = _name_found(context, text, error)
+            if changed is None:
+                raise
+            try:
+                if args:
+                    changed, args = bind(changed, args), None
+                text = changed
+                if foreign:
+                    frame = context.engine(text, args, kwargs, views)
+                    frame.schema  # noqa: B018 - as above
+            except PySparkException:
+                # the error in the user's own words says more
+                raise error from None
+    return context.engine(text, args, kwargs, views)
+
+
+def _respelled(text: str) -> str | None:
+    """The statement in the plainest spelling of the dialect; None where it has none."""
+    tree = parse(text)
+    return None if tree is None else generate(tree)
+
+
+def _name_found(context: SqlContext, text: str, error: PySparkException) -> str | None:
+    """The statement with the name replaced that the engine could not resolve."""
+    found = _UNRESOLVED.search(str(error))
+    if found is None:
+        return None
+    parts = [part.strip("`") for part in re.findall(r"`[^`]+`", found.group(1))]
+    if parts[0].lower() == "_metadata":
+        raise unsupported("the column _metadata of files")
+    value = context.variables.get(parts[-1].lower())
+    if len(parts) > 1 and parts[0].lower() != "session":
+        return None
+    return Bridge(context).replace_column(text, parts[-1], value)
 
 
 def _is_text(args: Any) -> bool:
     """Whether the parameters' values are SQL already."""
     values = list(args.values() if isinstance(args, dict) else args)
     return any(isinstance(value, SqlText) for value in values)
-
-
-def accept_query(context: SqlContext, query: str, args: Any = None) -> str:
-    """The query as the engine takes it inside of a command that is sent as it is."""
-    return context.interceptor.prepare_text(bind(query, args))
-
-
-def qualify_tables(context: SqlContext, query: str) -> str:
-    """The query with every table's full name."""
-    from sqlglot import exp, parse_one
-
-    tree = parse_one(query, dialect="databricks")
-    named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    begun: list[tuple[int, str]] = []
-    for table in tree.find_all(exp.Table):
-        first = table.args.get("catalog") or table.args.get("db") or table.this
-        if not isinstance(first, exp.Identifier) or "start" not in first.meta:
-            continue
-        parts = tuple(part.name for part in table.parts)
-        if len(parts) == 1 and parts[0].lower() in named:
-            continue
-        if len(parts) < 3 and context.registry.find(context.catalog.qualify(parts)) is not None:
-            full = context.catalog.qualify(parts).parts[: 3 - len(parts)]
-            prefix = "".join(f"`{part}`." for part in full)
-            begun.append((int(first.meta["start"]), prefix))
-    for start, prefix in sorted(begun, reverse=True):
-        query = query[:start] + prefix + query[start:]
-    return query
-
-
-def _first_number(frame: Any) -> int | None:
-    table = frame.toArrow()
-    if table.num_columns and table.num_rows:
-        value = table.column(0)[0].as_py()
-        return value if isinstance(value, int) else None
-    return None
