@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from brickloop.localws.delta_log import (
     Action,
+    amend_newest,
     change_metadata,
     create_table,
     read_facts,
 )
 from brickloop.localws.registry import Entry, TableName
 from brickloop.localws.spark_errors import analysis_error, table_exists, unsupported
+from brickloop.localws.sql_changefeed import FEED, change_rows, has_feed
 from brickloop.localws.sql_context import SqlContext
 from brickloop.localws.sql_create import TableStatement, read_create_table, split_group, text_of
 from brickloop.localws.sql_query import accept_query
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
 
 _CREATE = "CREATE TABLE"
+_MAPPING = "delta.columnMapping.mode"
+_OWN_MAPPING = "brickloop.columnMapping.mode"
+"""A mapping that was asked for after the table was made."""
 
 
 def make_table(
@@ -32,6 +37,52 @@ def make_table(
 ) -> DataFrame:
     """CREATE [OR REPLACE] TABLE in all its forms."""
     wanted = read_create_table(cursor)
+    feed = _take_feed(wanted)
+    made = _make_wanted(context, cursor, wanted, args, replace=replace, external=external)
+    if feed:
+        entry = context.find(wanted.parts)
+        if read_facts(entry.folder).version == 0:
+            amend_newest(
+                entry.folder,
+                lambda old: {**old, "configuration": {**(old.get("configuration") or {}), **feed}},
+                "changeDataFeed",
+            )
+        else:
+            _give_properties(entry, feed)
+    return made
+
+
+def _give_properties(entry: Entry, added: dict[str, str]) -> None:
+    """Add properties to a table."""
+
+    def change(old: Action) -> Action:
+        return {**old, "configuration": {**(old.get("configuration") or {}), **added}}
+
+    feature = "changeDataFeed" if added.get(FEED, "").lower() == "true" else ""
+    change_metadata(entry.folder, change, "SET TBLPROPERTIES", feature=feature)
+
+
+def _take_feed(wanted: TableStatement) -> dict[str, str]:
+    """Take the change data feed out of a statement: the engine makes no such table."""
+    properties = read_properties(wanted.properties)
+    if wanted.provider != "delta" or properties.get(FEED, "").lower() != "true":
+        return {}
+    kept = {key: value for key, value in properties.items() if key != FEED}
+    wanted.properties = ", ".join(
+        f"{string_literal(key)} = {string_literal(value)}" for key, value in kept.items()
+    )
+    return {FEED: "true"}
+
+
+def _make_wanted(
+    context: SqlContext,
+    cursor: Cursor,
+    wanted: TableStatement,
+    args: Any,
+    *,
+    replace: bool,
+    external: bool,
+) -> DataFrame:
     name = context.catalog.qualify(wanted.parts)
     context.catalog.ensure_place(name)
     present = context.registry.find(name)
@@ -88,7 +139,10 @@ def truncate_table(context: SqlContext, cursor: Cursor) -> DataFrame:
         raise unsupported("TRUNCATE TABLE ... PARTITION", "Use DELETE FROM ... WHERE.")
     cursor.end()
     context.recorder.add("tables_written", str(entry.name))
-    context.bare(f"DELETE FROM {context.reference(entry)}")
+    if has_feed(entry):
+        change_rows(context, "DELETE", entry, f"DELETE FROM {context.reference(entry)}")
+    else:
+        context.bare(f"DELETE FROM {context.reference(entry)}")
     return context.nothing()
 
 
@@ -154,8 +208,15 @@ def _make_new(context: SqlContext, wanted: TableStatement, name: TableName, args
         location = str(context.registry.managed_folder(name))
     if location and not managed:
         context.recorder.add("paths_written", wanted.location)
+    accepted = accept_query(context, wanted.query, args) if wanted.query else ""
+    if accepted and wanted.provider != "delta":
+        # files of other formats do not say what their columns are: the statement does
+        fields = context.bare(accepted).schema.fields
+        wanted.columns = [
+            f"{quoted_name(field.name)} {field.dataType.simpleString()}" for field in fields
+        ]
     shape = _shape(wanted, location)
-    query = f" AS {accept_query(context, wanted.query, args)}" if wanted.query else ""
+    query = f" AS {accepted}" if accepted and wanted.provider == "delta" else ""
     context.catalog.mark_made(name)
     context.bare(f"{_CREATE} {quoted_name(*name.parts)} {shape}{query}")
     if wanted.provider != "delta" or not managed:
@@ -169,6 +230,10 @@ def _make_new(context: SqlContext, wanted: TableStatement, name: TableName, args
         if managed:
             Path(location).mkdir(parents=True, exist_ok=True)
         context.registry.put(entry)
+    if accepted and wanted.provider == "delta":
+        amend_newest(context.find(name.parts).folder, _nullable)
+    elif accepted:
+        context.bare(f"INSERT INTO {quoted_name(*name.parts)} {accepted}")
     if wanted.checks:
         _add_checks(context, context.find(name.parts), wanted)
 
@@ -206,6 +271,7 @@ def _replace_delta(
     if wanted.partition_names:
         writer = writer.partitionBy(*wanted.partition_names)
     writer.saveAsTable(reference)
+    amend_newest(present.folder, _nullable)
     _settle(context.find(present.name.parts), wanted)
     return context.nothing()
 
@@ -381,10 +447,10 @@ def _rewrite(
 
 
 def _need_mapping(entry: Entry, what: str) -> None:
-    mode = read_facts(entry.folder).properties.get("delta.columnMapping.mode", "none")
-    if mode != "name":
+    properties = read_facts(entry.folder).properties
+    if "name" not in {properties.get(_MAPPING), properties.get(_OWN_MAPPING)}:
         raise analysis_error(
-            "UNSUPPORTED_FEATURE",
+            f"DELTA_UNSUPPORTED_{what.replace(' ', '_')}",
             f"{what} is not supported for your Delta table: it needs column mapping. Enable it with"
             " ALTER TABLE ... SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name').",
         )
@@ -436,6 +502,11 @@ def _with_fields(old: Action, change: Callable[[list[Action]], list[Action]]) ->
     return {**old, "schemaString": json.dumps(schema)}
 
 
+def _nullable(old: Action) -> Action:
+    """A query's columns may be NULL in the table made from it, whatever the query says of them."""
+    return _with_fields(old, lambda fields: [{**field, "nullable": True} for field in fields])
+
+
 def _with_meta(column: Action, key: str, value: str) -> Action:
     kept = {name: each for name, each in column["metadata"].items() if name != key}
     return {**column, "metadata": {**kept, key: value} if value else kept}
@@ -467,11 +538,14 @@ def _unset_properties(context: SqlContext, entry: Entry, cursor: Cursor) -> Data
 def _set_properties(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
     added = read_properties(text_of(cursor.text, cursor.group()))
     cursor.end()
-
-    def change(old: Action) -> Action:
-        return {**old, "configuration": {**(old.get("configuration") or {}), **added}}
-
-    change_metadata(entry.folder, change, "SET TBLPROPERTIES")
+    mode = added.pop(_MAPPING, None)
+    if mode is not None and read_facts(entry.folder).properties.get(_MAPPING) is None:
+        # columns are renamed and dropped by writing the table anew, which needs no mapping
+        added[_OWN_MAPPING] = mode
+    # these are the protocol's, which grows by itself
+    for key in ("delta.minReaderVersion", "delta.minWriterVersion"):
+        added.pop(key, None)
+    _give_properties(entry, added)
     return context.nothing()
 
 
