@@ -12,7 +12,15 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from brickloop.localws import sql_objects, sql_settings, sql_tables
+from brickloop.localws import (
+    sql_changes,
+    sql_maintenance,
+    sql_objects,
+    sql_scripts,
+    sql_settings,
+    sql_shows,
+    sql_tables,
+)
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_query import run_query
 from brickloop.localws.sql_text import leading_words
@@ -46,7 +54,7 @@ class SqlFront:
         self._local.statement = text
         self.context.recorder.add_statement(text)
         words = leading_words(text, 1)
-        command = _COMMANDS.get(words[0]) if words else None
+        command = _COMMANDS.get(words[0].partition("(")[0]) if words else None
         if command is None:
             return run_query(self.context, text, args, kwargs)
         cursor = Cursor(text)
@@ -76,6 +84,8 @@ def _replace(context: SqlContext, cursor: Cursor) -> DataFrame:
 def _drop(context: SqlContext, cursor: Cursor) -> DataFrame:
     if cursor.take("TABLE"):
         return sql_tables.drop_table(context, cursor)
+    if cursor.take("TEMPORARY", "VARIABLE"):
+        return sql_scripts.drop_variable(context, cursor)
     return sql_objects.drop(context, cursor)
 
 
@@ -86,25 +96,74 @@ def _alter(context: SqlContext, cursor: Cursor) -> DataFrame:
 
 
 def _set(context: SqlContext, cursor: Cursor) -> DataFrame:
+    if cursor.take("VAR") or cursor.take("VARIABLE"):
+        return sql_scripts.set_variable(context, cursor)
     if cursor.take("CATALOG"):
         return sql_settings.set_catalog(context, cursor)
     return sql_settings.set_setting(context, cursor)
 
 
+def _analyze(context: SqlContext, cursor: Cursor) -> DataFrame:
+    if cursor.sees("TABLES"):
+        return context.nothing()
+    return sql_settings.change_nothing(context, cursor)
+
+
+def _with(context: SqlContext, cursor: Cursor) -> Answer:
+    """A query, or an INSERT with its named relations in front."""
+    depth = 0
+    for index, token in enumerate(cursor.tokens):
+        depth += {"(": 1, ")": -1}.get(token.text if token.kind == "sign" else "", 0)
+        if depth == 0 and token.upper == "INSERT":
+            inner = Cursor(cursor.text)
+            inner.args = cursor.args
+            inner.skip_to(index + 1)
+            return sql_changes.insert(context, inner, cursor.text[: token.start])
+        if depth == 0 and token.upper == "SELECT":
+            break
+    return run_query(context, cursor.text, cursor.args)
+
+
+def _execute(context: SqlContext, cursor: Cursor) -> Answer:
+    text, args = sql_scripts.read_execute(context, cursor)
+    front = SqlFront(context)
+    return front.answer(text, args)
+
+
 _COMMANDS: dict[str, _Command] = {
     "ALTER": _alter,
+    "ANALYZE": _analyze,
+    "BEGIN": sql_scripts.refuse_script,
     "CACHE": sql_settings.cache_table,
+    "CLEAR": sql_settings.change_nothing,
     "COMMENT": sql_tables.comment_on,
+    "COPY": sql_changes.copy_into,
     "CREATE": _create,
+    "DECLARE": sql_scripts.declare_variable,
+    "DELETE": sql_changes.change_rows,
     "DENY": sql_settings.refuse_rights,
+    "DESC": sql_shows.describe,
+    "DESCRIBE": sql_shows.describe,
     "DROP": _drop,
+    "EXECUTE": _execute,
+    "EXPLAIN": sql_shows.explain,
     "GRANT": sql_settings.refuse_rights,
+    "INSERT": sql_changes.insert,
+    "LIST": sql_scripts.list_files,
+    "MERGE": sql_changes.change_rows,
+    "MSCK": sql_settings.change_nothing,
+    "OPTIMIZE": sql_maintenance.optimize,
     "REFRESH": sql_settings.change_nothing,
     "REPLACE": _replace,
     "RESET": sql_settings.reset,
+    "RESTORE": sql_maintenance.restore,
     "REVOKE": sql_settings.refuse_rights,
     "SET": _set,
+    "SHOW": sql_shows.show,
     "TRUNCATE": sql_tables.truncate_table,
     "UNCACHE": sql_settings.change_nothing,
+    "UPDATE": sql_changes.change_rows,
     "USE": sql_settings.use,
+    "VACUUM": sql_maintenance.vacuum,
+    "WITH": _with,
 }

@@ -15,11 +15,18 @@ from brickloop.localws.spark_errors import (
     unsupported,
 )
 from brickloop.localws.sql_context import SqlContext
-from brickloop.localws.sql_query import accept_query, qualify_tables
+from brickloop.localws.sql_functions import create_function, drop_function
+from brickloop.localws.sql_query import accept_query
 from brickloop.localws.sql_tokens import Cursor, quoted_name
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
+
+_KINDS = frozenset(
+    {"BLOOMFILTER", "CONNECTION", "CREDENTIAL", "EXTERNAL", "FLOW", "FOREIGN", "GROUP", "INDEX",
+     "LIVE", "LOCATION", "MATERIALIZED", "MODEL", "POLICY", "PROCEDURE", "PROVIDER", "RECIPIENT",
+     "SERVER", "SHARE", "STORAGE", "STREAMING", "TABLE", "USER", "VIEW", "VOLUME"}
+)  # fmt: skip
 
 
 def create(context: SqlContext, cursor: Cursor, *, replace: bool, temporary: bool) -> DataFrame:
@@ -30,7 +37,9 @@ def create(context: SqlContext, cursor: Cursor, *, replace: bool, temporary: boo
         return _create_schema(context, cursor)
     if cursor.take("CATALOG"):
         return _create_catalog(context, cursor)
-    raise unsupported(f"CREATE {cursor.peek.upper or cursor.peek.text}")
+    if cursor.take("FUNCTION"):
+        return create_function(context, cursor, replace=replace, temporary=temporary)
+    raise unsupported(f"CREATE {_kind(cursor)}")
 
 
 def drop(context: SqlContext, cursor: Cursor) -> DataFrame:
@@ -41,13 +50,15 @@ def drop(context: SqlContext, cursor: Cursor) -> DataFrame:
         return _drop_schema(context, cursor)
     if cursor.take("CATALOG"):
         return _drop_catalog(context, cursor)
-    raise unsupported(f"DROP {cursor.peek.upper or cursor.peek.text}")
+    if cursor.take("TEMPORARY", "FUNCTION") or cursor.take("FUNCTION"):
+        return drop_function(context, cursor)
+    raise unsupported(f"DROP {_kind(cursor)}")
 
 
 def alter(context: SqlContext, cursor: Cursor) -> DataFrame:
     """ALTER VIEW."""
     if not cursor.take("VIEW"):
-        raise unsupported(f"ALTER {cursor.peek.upper or cursor.peek.text}")
+        raise unsupported(f"ALTER {_kind(cursor)}")
     parts = cursor.name()
     entry = context.find(parts)
     if cursor.take("AS"):
@@ -118,7 +129,7 @@ def _create_view(
 
 def _view_query(context: SqlContext, query: str, args: object) -> str:
     """The query as it is kept: every table with its full name, whatever is current later."""
-    return accept_query(context, qualify_tables(context, query), args)
+    return accept_query(context, context.qualify(query), args)
 
 
 def _keep_view(context: SqlContext, entry: Entry) -> None:
@@ -249,3 +260,13 @@ def _drop_catalog(context: SqlContext, cursor: Cursor) -> DataFrame:
         context.catalog.forget_schema(catalog, schema)
     registry.drop_catalog(catalog)
     return context.nothing()
+
+
+def _kind(cursor: Cursor) -> str:
+    """What a command is about, as ``MATERIALIZED VIEW``; raises a parse error for anything else."""
+    words = []
+    while cursor.peek.upper in _KINDS:
+        words.append(cursor.next().upper)
+    if not words:
+        raise cursor.error()
+    return " ".join(words)
