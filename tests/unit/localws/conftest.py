@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from brickloop.localws.engine import Engine
 from brickloop.localws.kernel_job import KernelJob, KernelOutcome
 from brickloop.localws.kernel_pool import KernelPool
 from brickloop.localws.layout import StoreLayout
+
+# pyspark takes a main module without a file, as a worker of xdist has it, for a doctest
+sys.modules["__main__"].__dict__.setdefault("__file__", __file__)
 
 HOME = "/Workspace/Users/local@brickloop.test"
 SEPARATOR = "\n# COMMAND ----------\n"

@@ -1,0 +1,866 @@
+-- Statements as Databricks users write them, each with what Databricks answers. They run in order, in
+-- one session of the local workspace. After a statement, one of:
+--
+--   --: done                        it changes something and has no result
+--   --: 3 changed                   a DML statement, and how many rows it changed
+--   --: a INT, b STRING             the result's columns, then a row of JSON on each line, in order;
+--                                   dates, times, decimals and binary data as text
+--   --: a INT, b STRING / 3 rows    the same where only the number of rows is certain
+--   --: error CLASS SQLSTATE        the error that Databricks gives
+--   --: UNSUPPORTED feature         the local workspace refuses it and names this
+--   --: differs: why                 it answers otherwise than Databricks
+
+# Catalogs and schemas
+
+CREATE CATALOG IF NOT EXISTS sales COMMENT 'everything sold'
+--: done
+
+CREATE SCHEMA shop COMMENT 'the shop'
+--: done
+
+CREATE SCHEMA shop
+--: error SCHEMA_ALREADY_EXISTS 42P06
+
+CREATE SCHEMA IF NOT EXISTS sales.raw
+--: done
+
+SHOW SCHEMAS
+--: databaseName STRING
+["default"]
+["information_schema"]
+["shop"]
+
+SHOW DATABASES LIKE 's*'
+--: databaseName STRING
+["shop"]
+
+SHOW CATALOGS LIKE 'sal*'
+--: catalog STRING
+["sales"]
+
+DESCRIBE SCHEMA shop
+--: database_description_item STRING, database_description_value STRING / 5 rows
+
+USE shop
+--: done
+
+SELECT current_catalog(), current_schema()
+--: current_catalog() STRING, current_schema() STRING
+["main", "shop"]
+
+USE sales.raw
+--: done
+
+SELECT current_catalog() AS c, current_database() AS d
+--: c STRING, d STRING
+["sales", "raw"]
+
+USE CATALOG main
+--: done
+
+USE SCHEMA shop
+--: done
+
+USE nowhere
+--: error SCHEMA_NOT_FOUND 42704
+
+CREATE SCHEMA nocatalog.x
+--: error CATALOG_NOT_FOUND 42P08
+
+# Tables
+
+CREATE TABLE orders (id BIGINT NOT NULL COMMENT 'key', customer STRING, amount DECIMAL(10,2), ordered DATE, payload STRING) COMMENT 'all orders' TBLPROPERTIES ('team' = 'shop')
+--: done
+
+CREATE TABLE orders (id INT)
+--: error TABLE_OR_VIEW_ALREADY_EXISTS 42P07
+
+CREATE TABLE IF NOT EXISTS orders (id INT)
+--: done
+
+CREATE TABLE visits (day DATE, page STRING, n INT) PARTITIONED BY (day)
+--: done
+
+CREATE TABLE sales.raw.events (id INT, kind STRING) CLUSTER BY (id)
+--: done
+
+CREATE TABLE keyed (k BIGINT GENERATED ALWAYS AS IDENTITY, v STRING, twice INT GENERATED ALWAYS AS (n * 2), n INT)
+--: done
+
+CREATE TABLE defaulted (id INT, state STRING DEFAULT 'new') TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')
+--: done
+
+CREATE TABLE tracked (id INT, v STRING) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')
+--: done
+
+CREATE OR REPLACE TABLE numbers AS SELECT id, id * id AS square FROM range(1, 6)
+--: done
+
+CREATE OR REPLACE TABLE numbers AS SELECT id, id * id AS square, CAST(id AS STRING) AS text FROM range(1, 6)
+--: done
+
+CREATE TABLE numbers_like LIKE numbers
+--: done
+
+CREATE TABLE types (a TINYINT, b SMALLINT, c INT, d BIGINT, e FLOAT, f DOUBLE, g DECIMAL(38,10), h BOOLEAN, i BINARY, j TIMESTAMP, k TIMESTAMP_NTZ, l ARRAY<INT>, m MAP<STRING,INT>, n STRUCT<x: INT, y: STRING>)
+--: done
+
+CREATE TABLE people USING parquet AS SELECT 'Ada' AS name, 36 AS age
+--: done
+
+CREATE TABLE keys (a INT, b INT, CONSTRAINT pk PRIMARY KEY (a))
+--: done
+
+# Changing rows
+
+INSERT INTO orders VALUES (1, 'ann', 10.50, DATE'2024-01-01', '{"items": [{"sku": "a"}, {"sku": "b"}], "ship to": {"city": "Rome"}}'), (2, 'bob', 20, DATE'2024-01-02', NULL), (3, 'ann', 5.25, DATE'2024-02-01', '{"items": [], "gift": true}')
+--: 3 changed
+
+INSERT INTO orders (customer, id) VALUES ('cid', 4)
+--: 1 changed
+
+INSERT INTO orders BY NAME SELECT 30 AS amount, 5 AS id
+--: 1 changed
+
+INSERT INTO orders (id, nope) VALUES (1, 2)
+--: error UNRESOLVED_COLUMN.WITHOUT_SUGGESTION 42703
+
+INSERT INTO orders VALUES (1, 2)
+--: error INSERT_COLUMN_ARITY_MISMATCH 21S01
+
+INSERT INTO orders (customer) VALUES ('x')
+--: error DELTA_NOT_NULL_CONSTRAINT_VIOLATED 23502
+
+INSERT INTO defaulted (id) VALUES (1)
+--: 1 changed
+
+INSERT INTO defaulted VALUES (2, DEFAULT), (3, 'old')
+--: 2 changed
+
+SELECT * FROM defaulted ORDER BY id
+--: id INT, state STRING
+[1, "new"]
+[2, "new"]
+[3, "old"]
+
+INSERT INTO keyed (v, n) VALUES ('a', 4), ('b', 5)
+--: 2 changed
+
+SELECT * FROM keyed ORDER BY k
+--: k BIGINT, v STRING, twice INT, n INT
+[1, "a", 8, 4]
+[2, "b", 10, 5]
+
+INSERT INTO visits VALUES ('2024-01-01', '/', 3), (DATE'2024-01-02', '/', 4)
+--: 2 changed
+
+INSERT INTO visits PARTITION (day = DATE'2024-01-03') VALUES ('/x', 1)
+--: 1 changed
+
+INSERT OVERWRITE visits PARTITION (day = DATE'2024-01-03') VALUES ('/y', 2)
+--: 1 changed
+
+INSERT INTO visits REPLACE WHERE day = DATE'2024-01-02' SELECT DATE'2024-01-02', '/z', 9
+--: 1 changed
+
+SELECT * FROM visits ORDER BY ALL
+--: day DATE, page STRING, n INT
+["2024-01-01", "/", 3]
+["2024-01-02", "/z", 9]
+["2024-01-03", "/y", 2]
+
+WITH big AS (SELECT 6 AS id, 'dan' AS customer, 99.99 AS amount) INSERT INTO orders (id, customer, amount) SELECT * FROM big
+--: 1 changed
+
+UPDATE orders SET amount = amount + 1 WHERE customer = 'ann'
+--: 2 changed
+
+UPDATE orders SET amount = 0 WHERE id = (SELECT max(id) FROM orders)
+--: 1 changed
+
+DELETE FROM orders WHERE id IN (SELECT id FROM orders WHERE amount = 0)
+--: 1 changed
+
+DELETE FROM orders o WHERE EXISTS (SELECT 1 FROM numbers n WHERE n.id = o.id AND n.square > 20)
+--: UNSUPPORTED a correlated subquery in DELETE or UPDATE
+
+MERGE INTO orders t USING (SELECT 4 AS id, 'cid' AS customer, 7.00 AS amount UNION ALL SELECT 9, 'eve', 8.00) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET amount = s.amount WHEN NOT MATCHED THEN INSERT (id, customer, amount) VALUES (s.id, s.customer, s.amount)
+--: 2 changed
+
+MERGE INTO defaulted t USING (SELECT 1 AS id, 'x' AS state) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT * WHEN NOT MATCHED BY SOURCE THEN DELETE
+--: 3 changed
+
+SELECT id, customer, amount FROM orders ORDER BY id
+--: id BIGINT, customer STRING, amount DECIMAL(10,2)
+[1, "ann", "11.50"]
+[2, "bob", "20.00"]
+[3, "ann", "6.25"]
+[4, "cid", "7.00"]
+[5, null, "30.00"]
+[9, "eve", "8.00"]
+
+INSERT INTO types VALUES (1, 2, 3, 4, 1.5, 2.5, 1.0000000001, true, X'00FF', TIMESTAMP'2024-01-01 10:00:00', TIMESTAMP_NTZ'2024-01-01 10:00:00', array(1, NULL), map('a', 1), named_struct('x', 1, 'y', 'z'))
+--: 1 changed
+
+SELECT * FROM types
+--: a TINYINT, b SMALLINT, c INT, d BIGINT, e FLOAT, f DOUBLE, g DECIMAL(38,10), h BOOLEAN, i BINARY, j TIMESTAMP, k TIMESTAMP_NTZ, l ARRAY<INT>, m MAP<STRING,INT>, n STRUCT<x:INT,y:STRING>
+[1, 2, 3, 4, 1.5, 2.5, "1.0000000001", true, "00ff", "2024-01-01 10:00:00+00:00", "2024-01-01 10:00:00", [1, null], [["a", 1]], {"x": 1, "y": "z"}]
+
+INSERT INTO types (a) VALUES ('x')
+--: error CAST_INVALID_INPUT 22018
+
+TRUNCATE TABLE numbers_like
+--: done
+
+# Queries
+
+SELECT customer, id FROM orders QUALIFY row_number() OVER (PARTITION BY customer ORDER BY amount DESC) = 1 AND customer IS NOT NULL ORDER BY id
+--: customer STRING, id BIGINT
+["ann", 1]
+["bob", 2]
+["cid", 4]
+["eve", 9]
+
+SELECT *, rank() OVER (ORDER BY square DESC) AS r FROM numbers QUALIFY r <= 2 ORDER BY r
+--: id BIGINT, square BIGINT, text STRING, r INT
+[5, 25, "5", 1]
+[4, 16, "4", 2]
+
+SELECT customer, count(*) AS n, sum(amount) AS total FROM orders WHERE id < 5 GROUP BY ALL ORDER BY ALL
+--: customer STRING, n BIGINT, total DECIMAL(20,2)
+["ann", 2, "17.75"]
+["bob", 1, "20.00"]
+["cid", 1, "7.00"]
+
+SELECT * FROM numbers ORDER BY ALL DESC LIMIT 2
+--: id BIGINT, square BIGINT, text STRING
+[5, 25, "5"]
+[4, 16, "4"]
+
+SELECT * EXCEPT (payload, ordered) FROM orders WHERE id = 2
+--: id BIGINT, customer STRING, amount DECIMAL(10,2)
+[2, "bob", "20.00"]
+
+SELECT o.* EXCEPT (payload, ordered, amount), n.square FROM orders o JOIN numbers n ON o.id = n.id WHERE o.id = 3
+--: id BIGINT, customer STRING, square BIGINT
+[3, "ann", 9]
+
+SELECT * EXCEPT (nothing) FROM numbers
+--: error UNRESOLVED_COLUMN.WITH_SUGGESTION 42703
+
+SELECT payload:items[0].sku, payload:['ship to'].city, payload:gift::boolean AS gift FROM orders WHERE id IN (1, 3) ORDER BY id
+--: sku STRING, city STRING, gift BOOLEAN
+["a", "Rome", null]
+[null, null, true]
+
+SELECT v:a.b::int AS b, v:c AS c FROM (SELECT parse_json('{"a": {"b": 7}, "c": [1, 2]}') AS v)
+--: b INT, c VARIANT
+[7, "[1,2]"]
+
+SELECT payload:items[*].sku FROM orders WHERE id = 1
+--: UNSUPPORTED [*] in a JSON path
+
+SELECT * FROM (SELECT customer, amount FROM orders) PIVOT (sum(amount) FOR customer IN ('ann', 'bob'))
+--: ann DECIMAL(20,2), bob DECIMAL(20,2)
+["17.75", "20.00"]
+
+SELECT * FROM (SELECT id, square FROM numbers WHERE id < 3) UNPIVOT (value FOR name IN (id, square)) ORDER BY ALL
+--: name STRING, value BIGINT
+["id", 1]
+["id", 2]
+["square", 1]
+["square", 4]
+
+FROM orders |> WHERE customer = 'ann' |> AGGREGATE sum(amount) AS total GROUP BY customer
+--: customer STRING, total DECIMAL(20,2)
+["ann", "17.75"]
+
+WITH RECURSIVE steps(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM steps WHERE n < 4) SELECT n FROM steps ORDER BY n
+--: n INT
+[1]
+[2]
+[3]
+[4]
+
+WITH RECURSIVE forever(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM forever) SELECT max(n) FROM forever
+--: error RECURSION_LEVEL_LIMIT_EXCEEDED 42836
+
+SELECT id * 2 AS twice, twice + 1 AS more FROM numbers WHERE id = 3
+--: twice BIGINT, more BIGINT
+[6, 7]
+
+SELECT count(*) AS n FROM numbers TABLESAMPLE (3 ROWS)
+--: n BIGINT
+[3]
+
+SELECT decode(id, 1, 'one', 2, 'two', 'many') AS word FROM numbers ORDER BY id LIMIT 3
+--: word STRING
+["one"]
+["two"]
+["many"]
+
+SELECT percentile_approx(square, 0.5) AS middle, percentile_approx(square, array(0.25, 0.75)) AS quarters FROM numbers WHERE id < 5
+--: middle BIGINT, quarters ARRAY<BIGINT>
+[4, [1, 9]]
+
+SELECT customer FROM orders WHERE customer LIKE ANY ('a%', 'e%') ORDER BY id
+--: customer STRING
+["ann"]
+["ann"]
+["eve"]
+
+SELECT k, v FROM VALUES (1) AS t(a) LATERAL VIEW explode(map('x', a, 'y', a + 1)) e AS k, v ORDER BY k
+--: k STRING, v INT
+["x", 1]
+["y", 2]
+
+SELECT page, n, tag FROM visits LATERAL VIEW OUTER explode(array('p', 'q')) e AS tag WHERE n = 3 ORDER BY tag
+--: page STRING, n INT, tag STRING
+["/", 3, "p"]
+["/", 3, "q"]
+
+SELECT n.id, doubled.d FROM numbers n, LATERAL (SELECT n.id * 2 AS d) doubled WHERE n.id = 4
+--: id BIGINT, d BIGINT
+[4, 8]
+
+SELECT customer, sum(amount) OVER (PARTITION BY customer ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS running FROM orders WHERE customer = 'ann' ORDER BY id
+--: customer STRING, running DECIMAL(20,2)
+["ann", "11.50"]
+["ann", "17.75"]
+
+SELECT id, lag(square) OVER w AS before FROM numbers WINDOW w AS (ORDER BY id) ORDER BY id LIMIT 2
+--: id BIGINT, before BIGINT
+[1, null]
+[2, 1]
+
+SELECT customer, count(*) AS n FROM orders WHERE id < 3 GROUP BY ROLLUP (customer) ORDER BY customer NULLS FIRST
+--: customer STRING, n BIGINT
+[null, 2]
+["ann", 1]
+["bob", 1]
+
+SELECT count(*) FILTER (WHERE square > 5) AS large, max_by(text, square) AS top FROM numbers
+--: large BIGINT, top STRING
+[3, "5"]
+
+SELECT o.id FROM orders o LEFT ANTI JOIN numbers n ON o.id = n.id
+--: id BIGINT
+[9]
+
+SELECT id FROM numbers EXCEPT SELECT id FROM orders
+--: id BIGINT / 0 rows
+
+SELECT transform(array(1, 2, 3), x -> x * 10) AS t, filter(array(1, 2, 3), x -> x > 1) AS f, aggregate(array(1, 2, 3), 0, (a, x) -> a + x) AS s
+--: t ARRAY<INT>, f ARRAY<INT>, s INT
+[[10, 20, 30], [2, 3], 6]
+
+SELECT transform_values(map('a', 1), (k, v) -> v + 1) AS m
+--: m MAP<STRING,INT>
+[[["a", 2]]]
+
+SELECT map_zip_with(map('a', 1), map('a', 2), (k, x, y) -> x + y) AS m
+--: UNSUPPORTED map_zip_with
+
+SELECT from_json('{"a": 1, "b": ["x"]}', 'a INT, b ARRAY<STRING>') AS j, to_json(named_struct('a', 1)) AS t
+--: j STRUCT<a:INT,b:ARRAY<STRING>>, t STRING
+[{"a": 1, "b": ["x"]}, "{\"a\":1}"]
+
+SELECT date_trunc('MONTH', DATE'2024-05-17') AS month, date_add(DATE'2024-01-31', 1) AS next, datediff(DATE'2024-03-01', DATE'2024-02-01') AS days, DATE'2024-01-31' + INTERVAL 1 MONTH AS later
+--: month TIMESTAMP, next DATE, days INT, later DATE
+["2024-05-01 00:00:00+00:00", "2024-02-01", 29, "2024-02-29"]
+
+SELECT INTERVAL '1' YEAR AS y, INTERVAL '1 02:03:04.5' DAY TO SECOND AS d
+--: y INTERVAL YEAR, d INTERVAL DAY TO SECOND
+["1-0", "1 02:03:04.500000000"]
+
+SELECT iff(1 < 2, 'yes', 'no') AS a, nvl(NULL, 1) AS b, try_divide(1, 0) AS c, charindex('b', 'abc') AS d
+--: a STRING, b INT, c DOUBLE, d INT
+["yes", 1, null, 2]
+
+SELECT * FROM VALUES (1, 'a'), (2, 'b') AS t(n, s) ORDER BY n
+--: n INT, s STRING
+[1, "a"]
+[2, "b"]
+
+SELECT 1 AS a, 2 AS a
+--: a INT, a INT
+[1, 2]
+
+SELECT current_user() AS me, session_user() IS NOT NULL AS known
+--: me STRING, known BOOLEAN
+["me@here.test", true]
+
+SELECT 2147483647 + 1
+--: differs: integer arithmetic wraps around; Databricks raises ARITHMETIC_OVERFLOW
+
+SELECT CAST(1e7 AS STRING)
+--: differs: large doubles become text without an exponent (10000000.0 for 1.0E7)
+
+SELECT '5' + 1
+--: differs: a number and a text are not added (DATATYPE_MISMATCH); Databricks reads the text as a number
+
+SELECT ai_query('model', 'prompt')
+--: UNSUPPORTED the function ai_query
+
+SELECT input_file_name() FROM numbers
+--: UNSUPPORTED input_file_name
+
+SELECT _metadata.file_path FROM numbers
+--: UNSUPPORTED the column _metadata of files
+
+# Delta tables
+
+SELECT count(*) AS n FROM orders VERSION AS OF 1
+--: n BIGINT
+[3]
+
+SELECT count(*) AS n FROM orders@v1
+--: n BIGINT
+[3]
+
+SELECT count(*) AS n FROM orders VERSION AS OF 999
+--: error DELTA_VERSION_NOT_FOUND 22003
+
+DESCRIBE HISTORY numbers
+--: version BIGINT, timestamp TIMESTAMP, userId STRING, userName STRING, operation STRING, operationParameters MAP<STRING,STRING>, notebook STRUCT<notebookId:STRING>, clusterId STRING, readVersion BIGINT, isolationLevel STRING, isBlindAppend BOOLEAN, operationMetrics MAP<STRING,STRING>, userMetadata STRING, engineInfo STRING / 2 rows
+
+DESCRIBE DETAIL visits
+--: format STRING, id STRING, name STRING, description STRING, location STRING, createdAt TIMESTAMP, lastModified TIMESTAMP, partitionColumns ARRAY<STRING>, clusteringColumns ARRAY<STRING>, numFiles BIGINT, sizeInBytes BIGINT, properties MAP<STRING,STRING>, minReaderVersion INT, minWriterVersion INT, tableFeatures ARRAY<STRING> / 1 rows
+
+OPTIMIZE orders
+--: path STRING, metrics STRUCT<numFilesAdded:BIGINT,numFilesRemoved:BIGINT,partitionsOptimized:BIGINT,numBatches:BIGINT,totalConsideredFiles:BIGINT,totalFilesSkipped:BIGINT> / 1 rows
+
+OPTIMIZE orders ZORDER BY (customer)
+--: path STRING, metrics STRUCT<numFilesAdded:BIGINT,numFilesRemoved:BIGINT,partitionsOptimized:BIGINT,numBatches:BIGINT,totalConsideredFiles:BIGINT,totalFilesSkipped:BIGINT> / 1 rows
+
+OPTIMIZE visits WHERE day > DATE'2024-01-01'
+--: UNSUPPORTED OPTIMIZE ... WHERE
+
+VACUUM orders
+--: path STRING / 1 rows
+
+VACUUM orders RETAIN 1 HOURS
+--: error INVALID_PARAMETER_VALUE 22023
+
+VACUUM orders DRY RUN
+--: path STRING / 0 rows
+
+INSERT INTO keys VALUES (1, 2)
+--: 1 changed
+
+INSERT INTO keys VALUES (3, 4)
+--: 1 changed
+
+RESTORE TABLE keys TO VERSION AS OF 1
+--: table_size_after_restore BIGINT, num_of_files_after_restore BIGINT, num_removed_files BIGINT, num_restored_files BIGINT, removed_files_size BIGINT, restored_files_size BIGINT / 1 rows
+
+SELECT * FROM keys
+--: a INT, b INT
+[1, 2]
+
+INSERT INTO tracked VALUES (1, 'a'), (2, 'b')
+--: 2 changed
+
+UPDATE tracked SET v = 'c' WHERE id = 1
+--: 1 changed
+
+SELECT id, v, _change_type FROM table_changes('tracked', 1) ORDER BY id, _commit_version, _change_type
+--: id INT, v STRING, _change_type STRING
+[1, "a", "insert"]
+[1, "c", "update_postimage"]
+[1, "a", "update_preimage"]
+[2, "b", "insert"]
+
+SELECT * FROM table_changes('numbers', 0)
+--: error DELTA_MISSING_CHANGE_DATA KD002
+
+ALTER TABLE numbers ADD COLUMN note STRING COMMENT 'free text'
+--: done
+
+ALTER TABLE numbers ADD COLUMNS (a INT, b DATE)
+--: done
+
+ALTER TABLE numbers RENAME COLUMN note TO remark
+--: error DELTA_UNSUPPORTED_RENAME_COLUMN 0AKDC
+
+ALTER TABLE numbers SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')
+--: done
+
+ALTER TABLE numbers RENAME COLUMN note TO remark
+--: done
+
+ALTER TABLE numbers DROP COLUMNS (a, b)
+--: done
+
+ALTER TABLE numbers ALTER COLUMN remark COMMENT 'a remark'
+--: done
+
+SELECT * FROM numbers WHERE id = 1
+--: id BIGINT, square BIGINT, text STRING, remark STRING
+[1, 1, "1", null]
+
+ALTER TABLE numbers RENAME TO squares
+--: done
+
+SELECT count(*) AS n FROM squares
+--: n BIGINT
+[5]
+
+ALTER TABLE squares ADD CONSTRAINT positive CHECK (square > 0)
+--: done
+
+INSERT INTO squares (id, square) VALUES (0, 0)
+--: error DELTA_VIOLATE_CONSTRAINT_WITH_VALUES 23001
+
+ALTER TABLE squares DROP CONSTRAINT positive
+--: done
+
+ALTER TABLE squares CLUSTER BY (id)
+--: done
+
+CREATE TABLE squares_copy DEEP CLONE squares
+--: done
+
+CREATE OR REPLACE TABLE orders_before SHALLOW CLONE orders VERSION AS OF 1
+--: done
+
+SELECT count(*) AS n FROM orders_before
+--: n BIGINT
+[3]
+
+ALTER TABLE squares SET TAGS ('team' = 'x')
+--: UNSUPPORTED ALTER TABLE ... SET TAGS
+
+# What there is
+
+SHOW TABLES LIKE 'squ*'
+--: database STRING, tableName STRING, isTemporary BOOLEAN
+["shop", "squares", false]
+["shop", "squares_copy", false]
+
+DESCRIBE squares
+--: col_name STRING, data_type STRING, comment STRING
+["id", "bigint", null]
+["square", "bigint", null]
+["text", "string", null]
+["remark", "string", "a remark"]
+
+DESCRIBE TABLE visits
+--: col_name STRING, data_type STRING, comment STRING
+["day", "date", null]
+["page", "string", null]
+["n", "int", null]
+["# Partition Information", "", ""]
+["# col_name", "data_type", "comment"]
+["day", "date", null]
+
+DESCRIBE TABLE EXTENDED orders
+--: col_name STRING, data_type STRING, comment STRING / 16 rows
+
+DESCRIBE orders amount
+--: info_name STRING, info_value STRING
+["col_name", "amount"]
+["data_type", "decimal(10,2)"]
+["comment", "NULL"]
+
+DESCRIBE nothing
+--: error TABLE_OR_VIEW_NOT_FOUND 42P01
+
+DESCRIBE QUERY SELECT 1 AS a, 'x' AS b
+--: col_name STRING, data_type STRING, comment STRING
+["a", "int", null]
+["b", "string", null]
+
+SHOW COLUMNS IN visits
+--: col_name STRING
+["day"]
+["page"]
+["n"]
+
+SHOW PARTITIONS visits
+--: day DATE
+["2024-01-01"]
+["2024-01-02"]
+["2024-01-03"]
+
+SHOW TBLPROPERTIES orders ('team')
+--: key STRING, value STRING
+["team", "shop"]
+
+SHOW CREATE TABLE visits
+--: createtab_stmt STRING
+["CREATE TABLE main.shop.visits (\n  day DATE,\n  page STRING,\n  n INT)\nUSING delta\nPARTITIONED BY (day)\n"]
+
+COMMENT ON TABLE visits IS 'page views'
+--: done
+
+COMMENT ON COLUMN visits.n IS 'how many'
+--: done
+
+SELECT table_name, table_type, comment FROM information_schema.tables WHERE table_schema = 'shop' AND table_name LIKE 'vis%'
+--: table_name STRING, table_type STRING, comment STRING
+["visits", "MANAGED", "page views"]
+
+SELECT column_name, full_data_type, is_nullable FROM main.information_schema.columns WHERE table_name = 'orders' AND ordinal_position < 3 ORDER BY ordinal_position
+--: column_name STRING, full_data_type STRING, is_nullable STRING
+["id", "BIGINT", "NO"]
+["customer", "STRING", "YES"]
+["amount", "DECIMAL(10,2)", "YES"]
+
+SELECT schema_name FROM system.information_schema.schemata WHERE catalog_name = 'sales' ORDER BY 1
+--: schema_name STRING
+["default"]
+["information_schema"]
+["raw"]
+
+SHOW TABLES IN sales.raw
+--: database STRING, tableName STRING, isTemporary BOOLEAN
+["raw", "events", false]
+
+EXPLAIN SELECT 1
+--: plan STRING / 1 rows
+
+ANALYZE TABLE orders COMPUTE STATISTICS
+--: done
+
+GRANT SELECT ON TABLE orders TO `someone`
+--: UNSUPPORTED GRANT
+
+# Views and functions
+
+CREATE VIEW good_orders AS SELECT * EXCEPT (payload) FROM orders WHERE amount > 10
+--: done
+
+SELECT id FROM sales.default.nothing
+--: error TABLE_OR_VIEW_NOT_FOUND 42P01
+
+SELECT id FROM good_orders ORDER BY id
+--: id BIGINT
+[1]
+[2]
+[5]
+
+CREATE OR REPLACE VIEW good_orders (number, who) AS SELECT id, customer FROM orders WHERE amount > 10
+--: done
+
+SELECT * FROM good_orders WHERE number = 1
+--: number BIGINT, who STRING
+[1, "ann"]
+
+CREATE TEMPORARY VIEW recent AS SELECT * FROM orders WHERE ordered > DATE'2024-01-15'
+--: done
+
+SELECT count(*) AS n FROM recent
+--: n BIGINT
+[1]
+
+SHOW VIEWS
+--: namespace STRING, viewName STRING, isTemporary BOOLEAN, isMaterialized BOOLEAN
+["shop", "good_orders", false, false]
+["", "recent", true, false]
+
+DROP TABLE good_orders
+--: error EXPECT_TABLE_NOT_VIEW 42809
+
+CREATE FUNCTION vat(amount DECIMAL(10,2), rate DECIMAL(4,2) DEFAULT 0.20) RETURNS DECIMAL(12,2) RETURN amount * rate
+--: done
+
+SELECT vat(10.00) AS a, vat(10.00, 0.10) AS b, main.shop.vat(amount => 20.00) AS c
+--: a DECIMAL(12,2), b DECIMAL(12,2), c DECIMAL(12,2)
+["2.00", "1.00", "4.00"]
+
+SELECT vat()
+--: error WRONG_NUM_ARGS.WITHOUT_SUGGESTION 42605
+
+CREATE FUNCTION orders_of(who STRING) RETURNS TABLE (id BIGINT, amount DECIMAL(10,2)) RETURN SELECT o.id, o.amount FROM orders o WHERE o.customer = who
+--: done
+
+SELECT id FROM orders_of('ann') ORDER BY id
+--: id BIGINT
+[1]
+[3]
+
+CREATE TEMPORARY FUNCTION half(x DOUBLE) RETURNS DOUBLE RETURN x / 2
+--: done
+
+SELECT half(half(10)) AS h
+--: h DOUBLE
+[2.5]
+
+DESCRIBE FUNCTION vat
+--: function_desc STRING / 5 rows
+
+DROP FUNCTION vat
+--: done
+
+SELECT vat(1)
+--: error UNRESOLVED_ROUTINE 42883
+
+CREATE MATERIALIZED VIEW mv AS SELECT 1
+--: UNSUPPORTED CREATE MATERIALIZED VIEW
+
+CACHE TABLE orders
+--: done
+
+# Session
+
+SET TIME ZONE 'Europe/Berlin'
+--: done
+
+SELECT current_timezone() AS tz, TIMESTAMP'2024-01-01 12:00:00' AS noon
+--: tz STRING, noon TIMESTAMP
+["Europe/Berlin", "2024-01-01 12:00:00+01:00"]
+
+SET TIME ZONE 'UTC'
+--: done
+
+SET spark.sql.shuffle.partitions = 4
+--: key STRING, value STRING
+["spark.sql.shuffle.partitions", "4"]
+
+SET spark.sql.shuffle.partitions
+--: key STRING, value STRING
+["spark.sql.shuffle.partitions", "4"]
+
+RESET spark.sql.shuffle.partitions
+--: done
+
+DECLARE VARIABLE lowest INT DEFAULT 2
+--: done
+
+SET VAR lowest = lowest + 1
+--: done
+
+SELECT id FROM squares WHERE id > lowest ORDER BY id
+--: id BIGINT
+[4]
+[5]
+
+EXECUTE IMMEDIATE 'SELECT ? + :n' USING 1
+--: error UNBOUND_SQL_PARAMETER 42P02
+
+EXECUTE IMMEDIATE 'SELECT count(*) AS n FROM squares WHERE id > ?' USING 3
+--: n BIGINT
+[2]
+
+SELECT IDENTIFIER('id') FROM IDENTIFIER('main.shop.squares') LIMIT 1
+--: id BIGINT / 1 rows
+
+BEGIN DECLARE x INT; END
+--: UNSUPPORTED SQL scripts
+
+# Files
+
+LIST '/Volumes/main/default/files/orders'
+--: path STRING, name STRING, size BIGINT, modification_time TIMESTAMP / 2 rows
+
+SELECT * FROM read_files('/Volumes/main/default/files/orders', format => 'csv', header => true) ORDER BY id
+--: id INT, city STRING, _rescued_data STRING
+[1, "Rome", null]
+[2, "Oslo", null]
+[3, "Bern", null]
+
+SELECT * FROM csv.`/Volumes/main/default/files/orders/one.csv`
+--: _c0 STRING, _c1 STRING / 3 rows
+
+SELECT a.n FROM json.`/Volumes/main/default/files/j.json` a
+--: n BIGINT
+[1]
+[2]
+
+SELECT * FROM csv.`/Volumes/main/default/files/missing.csv`
+--: error PATH_NOT_FOUND 42K03
+
+CREATE TABLE copied (id INT, city STRING)
+--: done
+
+COPY INTO copied FROM '/Volumes/main/default/files/orders' FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true')
+--: 3 changed
+
+COPY INTO copied FROM '/Volumes/main/default/files/orders' FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true')
+--: 0 changed
+
+SELECT count(*) AS n FROM copied
+--: n BIGINT
+[3]
+
+CREATE TABLE outside (id INT) LOCATION '/Volumes/main/default/files/table'
+--: done
+
+INSERT INTO outside VALUES (7)
+--: 1 changed
+
+SELECT * FROM delta.`/Volumes/main/default/files/table`
+--: id INT
+[7]
+
+# Errors
+
+SELECT no_such_column FROM orders
+--: error UNRESOLVED_COLUMN.WITHOUT_SUGGESTION 42703
+
+SELECT * FROM no_such_table
+--: error TABLE_OR_VIEW_NOT_FOUND 42P01
+
+SELECT no_such_function(1)
+--: error UNRESOLVED_ROUTINE 42883
+
+SELECT 1 FROM
+--: error PARSE_SYNTAX_ERROR 42601
+
+SELCT 1
+--: error PARSE_SYNTAX_ERROR 42601
+
+SELECT 1 / 0
+--: error DIVIDE_BY_ZERO 22012
+
+SELECT CAST('x' AS INT)
+--: error CAST_INVALID_INPUT 22018
+
+SELECT CAST(300 AS TINYINT)
+--: error CAST_OVERFLOW 22003
+
+SELECT array(1)[5]
+--: error INVALID_ARRAY_INDEX 22003
+
+SELECT id, count(*) FROM orders GROUP BY customer
+--: error MISSING_AGGREGATION 42803
+
+SELECT o.id FROM orders o JOIN numbers_like n ON o.id = n.id WHERE id = 1
+--: error AMBIGUOUS_REFERENCE 42704
+
+SELECT raise_error('stop')
+--: error USER_RAISED_EXCEPTION P0001
+
+SELECT 1 UNION SELECT 1, 2
+--: error NUM_COLUMNS_MISMATCH 42826
+
+SELECT :missing
+--: error UNBOUND_SQL_PARAMETER 42P02
+
+# Dropping
+
+DROP VIEW good_orders
+--: done
+
+DROP TABLE IF EXISTS nothing
+--: done
+
+DROP TABLE nothing
+--: error TABLE_OR_VIEW_NOT_FOUND 42P01
+
+DROP TABLE outside
+--: done
+
+SELECT * FROM delta.`/Volumes/main/default/files/table`
+--: id INT
+[7]
+
+DROP SCHEMA shop
+--: error SCHEMA_NOT_EMPTY 2BP01
+
+DROP SCHEMA shop CASCADE
+--: done
+
+DROP CATALOG sales CASCADE
+--: done
