@@ -69,11 +69,16 @@ class PlanInterceptor(
 
     def prepare_text(self, text: str) -> str:
         """A statement as the engine takes it: real paths, and what it mentions made known."""
+        text = self.lead_text(text)
+        return self.catalog.engine_text(text) if self.catalog is not None else text
+
+    def lead_text(self, text: str) -> str:
+        """A statement with real paths, what it mentions made known; its names are the user's."""
         text, reads, writes = self._paths.lead_statement(text)
         self._recorder.add("paths_read", *reads)
         self._recorder.add("paths_written", *writes)
         self._ensure(text)
-        return self.catalog.engine_text(text) if self.catalog is not None else text
+        return text
 
     def _prepare(self, request: Any) -> None:
         if request.DESCRIPTOR.name not in _PLANS or getattr(self._bare, "on", False):

@@ -19,6 +19,7 @@ from brickloop.localws.session_record import Recorder, SessionRecord
 from brickloop.localws.spark_errors import translate
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_front import SqlFront
+from brickloop.localws.sql_relations import columns_of
 from brickloop.localws.sql_text import split_statements
 from brickloop.localws.store_paths import StorePaths
 
@@ -48,6 +49,11 @@ class LocalSession(SparkSession):  # type: ignore[misc]
     def catalog_in_use(self) -> EngineCatalog:
         """The session's catalog: what is current, and the registry."""
         return self._front.context.catalog
+
+    def columns_of(self, parts: tuple[str, ...]) -> list[Any]:
+        """The columns of a table or view as Spark's fields, with their comments."""
+        context = self._front.context
+        return columns_of(context, context.find(parts))
 
     def newSession(self) -> LocalSession:  # noqa: N802 - Spark's name
         """A session of its own on the same tables."""

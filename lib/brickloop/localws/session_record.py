@@ -37,6 +37,16 @@ class Recorder:
         with self._lock:
             self._kept[kind].update(dict.fromkeys(names))
 
+    def has(self, kind: str, name: str) -> bool:
+        """Whether a name was noted."""
+        with self._lock:
+            return name in self._kept[kind]
+
+    def discard(self, kind: str, name: str) -> None:
+        """Take back a name."""
+        with self._lock:
+            self._kept[kind].pop(name, None)
+
     def add_statement(self, text: str) -> None:
         """Note an SQL text."""
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,13 +76,13 @@ def insert(context: SqlContext, cursor: Cursor, common: str = "") -> Answer:
     if columns is None and not by_name:
         source = _cast_values(context, target, source)
         text = f"{head}{cursor.text[start:name_end]} {source}"
-        return _changed(context, "INSERT", target, lambda: context.engine(text))
+        return _changed(context, "INSERT", target, lambda: context.engine(text), source)
     if target is None or not target.is_delta:
         text = bind(cursor.text[:source_start], cursor.args) + source
         return _changed(context, "INSERT", None, lambda: context.engine(text))
     query = _fill_columns(context, target, columns, source)
     text = f"{head}{context.reference(target)} {query}"
-    return _changed(context, "INSERT", target, lambda: context.engine(text))
+    return _changed(context, "INSERT", target, lambda: context.engine(text), source)
 
 
 def change_rows(context: SqlContext, cursor: Cursor) -> Answer:
@@ -281,14 +281,14 @@ def _insert_partition(
         tests = " AND ".join(f"{quoted_name(name)} <=> {each}" for name, each in fixed.items())
         where = f"REPLACE WHERE {tests} "
     text = f"INSERT INTO {context.reference(target)} {where}{query}"
-    return _changed(context, "INSERT", target, lambda: context.engine(text))
+    return _changed(context, "INSERT", target, lambda: context.engine(text), source)
 
 
 def _as_it_is(context: SqlContext, cursor: Cursor, target: Entry | None, common: str) -> Answer:
     if common:
         raise unsupported("WITH before INSERT ... PARTITION or REPLACE", "Put WITH after it.")
     text = bind(cursor.text, cursor.args)
-    return _changed(context, "INSERT", target, lambda: context.engine(text))
+    return _changed(context, "INSERT", target, lambda: context.engine(text), cursor.rest())
 
 
 def _accepted(context: SqlContext, source: str, args: Any) -> str:
@@ -408,10 +408,25 @@ def _inline_queries(context: SqlContext, text: str) -> str:
     return generate(tree)
 
 
-def _changed(context: SqlContext, kind: str, target: Entry | None, run: Any) -> Answer:
-    """Run the statement; the numbers of rows that it changed, as Databricks gives them."""
+def _changed(
+    context: SqlContext,
+    kind: str,
+    target: Entry | None,
+    run: Callable[[], DataFrame],
+    source: str | None = None,
+) -> Answer:
+    """Run the statement; the numbers of rows that it changed, as Databricks gives them.
+
+    ``source`` is where the rows of an INSERT come from: what else the statement names is not read.
+    """
     before = _newest(target)
-    frame: DataFrame = run()
+    name = str(target.name) if target is not None else ""
+    read_before = context.recorder.has("tables_read", name)
+    frame = run()
+    if source is not None and not read_before:
+        mentioned = {str(entry.name) for entry in context.catalog.ensure_text(source)}
+        if name not in mentioned:
+            context.recorder.discard("tables_read", name)
     written = _written(frame)
     metrics: dict[str, int] = {}
     for version in range(before + 1, _newest(target) + 1):

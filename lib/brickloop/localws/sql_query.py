@@ -43,11 +43,11 @@ def prepare(context: SqlContext, text: str, args: Any = None) -> tuple[str, dict
 
 
 def accept_query(context: SqlContext, query: str, args: Any = None) -> str:
-    """The query as the engine takes it inside of a command that is sent as it is."""
+    """The query for a command that is sent bare, or kept; its names stay the user's."""
     query, views = prepare(context, query, args)
     if views:
         raise unsupported("read_files, information_schema or recursion in a view's query")
-    return context.interceptor.prepare_text(query)
+    return context.interceptor.lead_text(query)
 
 
 def query_frame(context: SqlContext, query: str, args: Any = None) -> DataFrame:

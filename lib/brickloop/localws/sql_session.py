@@ -255,16 +255,15 @@ class SqlSession:
 
     def columns(self, catalog: str, schema: str, table: str) -> list[ColumnFacts]:
         """The columns of a table or view; raises StatementError where it is not there."""
-        name = ".".join(f"`{part}`" for part in (catalog, schema, table))
         with _told():
-            found = self._spark.table(name).schema
+            found = self._spark.columns_of((catalog, schema, table))
         lowered = (catalog.lower(), schema.lower(), table.lower())
         return [
             ColumnFacts(
                 *lowered, field.name, type_name(field.dataType), position, field.nullable,
                 str((field.metadata or {}).get("comment", "")),
             )
-            for position, field in enumerate(found.fields)
+            for position, field in enumerate(found)
         ]  # fmt: skip
 
     def _zone_for(self, kinds: StructType) -> str:
