@@ -249,6 +249,8 @@ class RemoteFiles:
             )
             try:
                 with contextlib.closing(answer["contents"]) as contents:
+                    # in one piece: the SDK joins several by copying each time
+                    contents.set_chunk_size(2 * _BLOCK)
                     return _decoded(contents.read())
             except (requests.RequestException, OSError):
                 # the SDK tries a request again, not an answer that broke off
