@@ -24,7 +24,7 @@ from typing import Any
 from .figures import SUFFIXES, read_figure
 from .frames import plain, read_table
 from .plain_text import document_lines, section_text
-from .redaction import redact, redact_all, watch_secrets
+from .redaction import redact, redact_all, redact_fields, watch_secrets
 from .sinks import find_dbutils, open_sink
 from .stream import SCHEMA_VERSION, DocumentStream, split_text, warn
 
@@ -203,11 +203,11 @@ class NotebookOutput:
         """Write the document as JSON to ``json_path``; as ``write_to_dbfs`` in all else."""
         document = {
             "version": SCHEMA_VERSION,
-            "metadata": plain(self.metadata),
-            "sections": self.sections,
+            "metadata": redact_all(plain(self.metadata)),
+            "sections": [redact_fields(section) for section in self.sections],
             "timestamp": datetime.datetime.now().isoformat(),
         }
-        text = json.dumps(redact_all(document), indent=2, ensure_ascii=False, default=str)
+        text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
         return self._write_at(str(json_path or _default_path(_JSON_NAME)), text)
 
     def close(self) -> None:
@@ -248,7 +248,7 @@ class NotebookOutput:
 
     def _emit(self, event: dict[str, Any]) -> None:
         if self._stream is not None and not self._closed:
-            self._stream.emit(redact_all(event))
+            self._stream.emit(redact_fields(event))
 
     def _send_metadata(self) -> None:
         """Send what was changed in ``metadata`` since it was last sent."""

@@ -7,7 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from brickloop.runtime.redaction import redact, redact_all, remember, watch_secrets
+from brickloop.runtime.redaction import (
+    redact,
+    redact_all,
+    redact_fields,
+    remember,
+    watch_secrets,
+)
 
 HEX = "0123456789abcdef" * 2
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
@@ -70,6 +76,18 @@ def test_secrets_got_through_dbutils_are_remembered():
         "n": "[REDACTED]",
         "b": True,
         "[REDACTED]": ["[REDACTED]", None],
+    }
+
+
+def test_a_secret_that_is_a_word_of_ours_does_not_break_the_format():
+    for word in ("kind", "text", "title", "AKIAIOSFODNN7EXAMPLE"):
+        remember(word)
+    event = {"kind": "text", "title": "a title", "text": "kind", "data": "AKIAIOSFODNN7EXAMPLE"}
+    assert redact_fields(event) == {
+        "kind": "text",
+        "title": "a [REDACTED]",
+        "text": "[REDACTED]",
+        "data": "AKIAIOSFODNN7EXAMPLE",
     }
 
 
