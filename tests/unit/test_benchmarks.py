@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_benchmark_is_found_and_listed_with_what_it_measures(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert set(find_benchmarks()) >= {"noop", "run", "output", "report"}
+    assert set(find_benchmarks()) >= {"noop", "run", "output", "report", "cells"}
     assert main([]) == 0
     listed = capsys.readouterr().out.splitlines()
     for name in find_benchmarks():
@@ -32,7 +32,7 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(
     assert "noop" in error
 
 
-@pytest.mark.parametrize("name", ["noop", "run", "output", "report", "query"])
+@pytest.mark.parametrize("name", ["noop", "run", "output", "report", "query", "cells"])
 def test_each_explains_itself_and_refuses_senseless_numbers(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -40,13 +40,7 @@ def test_each_explains_itself_and_refuses_senseless_numbers(
         main([name, "--help"])
     assert left.value.code == 0
     assert f"python -m benchmarks {name}" in capsys.readouterr().out
-    option = {
-        "query": "--repeats",
-        "noop": "--repeats",
-        "run": "--warm",
-        "output": "--sections",
-        "report": "--repeats",
-    }[name]
+    option = {"run": "--warm", "output": "--sections"}.get(name, "--repeats")
     with pytest.raises(SystemExit) as left:
         main([name, option, "0"])
     assert left.value.code == 2
