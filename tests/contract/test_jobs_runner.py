@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
 from databricks.sdk.service import jobs
 from databricks.sdk.service.workspace import ImportFormat, Language
 from tests.conftest import HOME
@@ -217,10 +218,14 @@ def test_a_relative_path_is_below_the_user_s_folder(runner, client):
         ({"retries": -2}, UsageError, "retries"),
     ],
 )
-def test_wrong_arguments_are_named(runner, path, arguments, error, said):
+def test_wrong_arguments_are_named(runner, path, client, arguments, error, said):
     given = {"notebook_path": path, "notebook_content": "1", **arguments}
     with pytest.raises(error, match=said):
         runner.create_and_run(**given)
+    if arguments.get("compute") != "cluster: none":
+        # what can be known without the workspace is said before anything is sent
+        with pytest.raises(NotFound):
+            client.workspace.get_status(path)
 
 
 def test_compute_by_cluster_name_and_as_a_job_cluster(runner, path, client):

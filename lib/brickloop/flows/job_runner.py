@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Any
 from brickloop.config.profile import resolve_target
 from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
-from brickloop.errors import BrickloopError, SettingsError, UsageError
+from brickloop.errors import BrickloopError, UsageError
+from brickloop.flows.job_places import (
+    modified_ms,
+    name_of,
+    path_of,
+    remote_path,
+    texts_of,
+    warehouse_of,
+)
 from brickloop.model.job_result import JobResult, job_result
+from brickloop.model.notebook import language_of_source
 from brickloop.model.run import RunResult
 from brickloop.sync.ledger import Ledger
 
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULT_OUTPUT = "/tmp/notebook_output.txt"
 _NAME_LENGTH = 100
+_HEAD_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -162,7 +172,7 @@ class JobRunner:
 
         ``work`` is a NotebookWork, PythonFileWork, WheelWork or SqlFileWork of ``brickloop.jobs``.
         """
-        return self._run(work, options or RunOptions(), name or _name_of(work), "")
+        return self._run(work, options or RunOptions(), name or name_of(work), "")
 
     def run_file(
         self, path: Path, options: RunOptions | None = None, *, entry_point: str = ""
@@ -176,20 +186,24 @@ class JobRunner:
         if not path.is_file():
             raise UsageError("there is no such file", where=str(path))
         path = path.resolve()
-        if path.suffix.lower() == ".whl":
-            return self._run_wheel(path, entry_point, options)
-        from brickloop.flows.reach import read_reach
-
-        runs = self.runs()
-        assert self._ledger is not None
-        base, file, reached = read_reach(path, self._ledger)
         suffix = path.suffix.lower()
-        if not file.is_notebook and suffix not in {".py", ".sql"}:
+        if suffix == ".whl":
+            return self._run_wheel(path, entry_point, options)
+        with path.open("rb") as opened:
+            head = opened.read(_HEAD_BYTES)
+        is_notebook = suffix == ".ipynb" or language_of_source(suffix, head) is not None
+        if not is_notebook and suffix not in {".py", ".sql"}:
             raise UsageError(
                 "is no notebook, Python file, SQL file or wheel",
                 where=str(path),
                 hint="line 1 of a notebook is '# Databricks notebook source'",
             )
+        from brickloop.flows.reach import read_reach
+
+        self._check(options)
+        runs = self.runs()
+        assert self._ledger is not None
+        base, file, reached = read_reach(path, self._ledger)
         folder = self._folder(runs, base.name)
         for each in (file, *reached):
             self._push(runs, each.path.read_bytes(), each.path.name, f"{folder}/{each.name}")
@@ -241,8 +255,9 @@ class JobRunner:
             )
         if output_path is not None:
             prepared = inject(prepared, output_path)
+        self._check(options)
         runs = self.runs()
-        path = _remote_path(runs, notebook_path)
+        path = remote_path(runs, notebook_path)
         data = prepared.text.encode("utf-8")
         self._push(runs, data, PurePosixPath(path).name + prepared.suffix, path)
         name = PurePosixPath(path).name
@@ -274,7 +289,7 @@ class JobRunner:
             _fingerprint(request, content, options.job_name),
             request,
             job_name=options.job_name,
-            known_as=f"job:{_path_of(work)}",
+            known_as=f"job:{path_of(work)}",
             resume=resume,
         )
         if not options.wait:
@@ -304,7 +319,7 @@ class JobRunner:
         observer.finished(result, saved)
         return job_result(
             result,
-            _path_of(request.work),
+            path_of(request.work),
             output_path=output_path,
             output=self._text_output(runs, output_path, result),
             saved=saved,
@@ -320,7 +335,7 @@ class JobRunner:
         observer.close()
         runs.end(record, "detached")
         diagnostics.note(come_back(name, status.run_id))
-        return job_result(RunResult(status), _path_of(work))
+        return job_result(RunResult(status), path_of(work))
 
     def _request(self, work: Work, options: RunOptions, name: str) -> RunRequest:
         from brickloop.jobs.submit import RunRequest, parse_compute
@@ -339,6 +354,12 @@ class JobRunner:
             retry_pause_seconds=options.retry_pause,
         )
 
+    def _check(self, options: RunOptions) -> None:
+        """Raise UsageError or SettingsError for options that cannot be, before anything is sent."""
+        from brickloop.jobs.submit import NotebookWork, check_parameters
+
+        check_parameters(self._request(NotebookWork(""), options, ""))
+
     def _timeout(self, options: RunOptions) -> float:
         if options.timeout is None:
             return self._settings.seconds("run_timeout")
@@ -356,6 +377,7 @@ class JobRunner:
                 where=str(path),
                 hint="--entry-point NAME, as in [project.scripts], or a function of the package",
             )
+        self._check(options)
         runs = self.runs()
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
@@ -372,7 +394,7 @@ class JobRunner:
             return NotebookWork(remote)
         if suffix == ".py":
             return PythonFileWork(remote)
-        return SqlFileWork(remote, warehouse_of(runs))
+        return SqlFileWork(remote, warehouse_of(runs, self._settings.text("warehouse")))
 
     def _push(self, runs: Runs, data: bytes, file_name: str, remote: str) -> None:
         from brickloop.sync.transfer import push_file
@@ -395,85 +417,13 @@ class JobRunner:
         from brickloop.jobs.output_reader import OutputReader, document_text
 
         try:
-            modified = _modified_ms(runs, output_path)
+            modified = modified_ms(runs, output_path)
             # an older text is another run's
             if modified is not None and modified >= result.status.started_ms:
                 return OutputReader(runs.files).read_output(output_path)
         except BrickloopError as error:
             diagnostics.note(f"{output_path} cannot be read: {error}")
         return document_text(result.document) if result.document is not None else None
-
-
-def texts_of(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters as the workspace takes them: text, or JSON for what is not text."""
-    found = {}
-    for name, value in parameters.items():
-        try:
-            found[str(name)] = value if isinstance(value, str) else json.dumps(value)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"parameter {name} cannot be written as JSON: {error}") from None
-    return found
-
-
-def warehouse_of(runs: Runs) -> str:
-    """The id of a warehouse to run SQL files on, one that runs before one that does not."""
-    from brickloop.clients.workspace import translate
-
-    with translate(runs.opened.host):
-        found = list(runs.opened.client.warehouses.list())
-    if not found:
-        raise SettingsError(
-            "there is no SQL warehouse to run the file on",
-            where=runs.opened.host,
-            hint="create one, or ask for the permission to use one",
-        )
-    running = [one for one in found if one.state and one.state.value == "RUNNING"]
-    return str((running or found)[0].id)
-
-
-def _modified_ms(runs: Runs, path: str) -> int | None:
-    """When a file of the workspace was last written, None where there is none or nobody says."""
-    from email.utils import parsedate_to_datetime
-
-    from databricks.sdk.errors import NotFound
-
-    from brickloop.clients.workspace import translate
-    from brickloop.model.paths import Store, parse_remote_path
-
-    remote, client = parse_remote_path(path), runs.opened.client
-    with translate(runs.opened.host):
-        try:
-            if remote.store is Store.DBFS:
-                return client.dbfs.get_status(remote.path).modification_time
-            if remote.store is Store.WORKSPACE:
-                return client.workspace.get_status(remote.path).modified_at
-            said = client.files.get_metadata(remote.path).last_modified
-        except NotFound:
-            return None
-    # a volume says whole seconds: the last moment of that second
-    return int(parsedate_to_datetime(said).timestamp() * 1000) + 999 if said else None
-
-
-def _remote_path(runs: Runs, text: str) -> str:
-    from brickloop.model.notebook import SUFFIX_LANGUAGES
-    from brickloop.model.paths import join_remote, workspace_path
-
-    if not text.strip("/ "):
-        raise UsageError("the notebook has no path", hint="such as /Workspace/Users/me/analysis")
-    path = workspace_path(text) if text.startswith("/") else join_remote(runs.opened.home, text)
-    suffix = PurePosixPath(path).suffix
-    is_named = suffix.lower() in (*SUFFIX_LANGUAGES, ".ipynb")
-    return path[: -len(suffix)] if is_named else path
-
-
-def _path_of(work: Work) -> str:
-    from brickloop.jobs.submit import WheelWork
-
-    return f"{work.package}:{work.entry_point}" if isinstance(work, WheelWork) else work.path
-
-
-def _name_of(work: Work) -> str:
-    return PurePosixPath(_path_of(work)).name
 
 
 def _fingerprint(request: RunRequest, content: Any, job_name: str | None) -> str:
