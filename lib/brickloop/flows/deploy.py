@@ -15,6 +15,8 @@ from brickloop.errors import BrickloopError, OutputUnavailable
 from brickloop.sync.ledger import Ledger
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from brickloop.flows.edges import Observed
     from brickloop.flows.run import Runs
     from brickloop.flows.target import OpenTarget
@@ -37,13 +39,14 @@ class Deployment:
         self._lock = threading.Lock()
         self._opened: OpenTarget | None = None
         self._known_runs: Runs | None = None
+        self._learner: ThreadPoolExecutor | None = None
+        self._learned: list[Future[bool]] = []
         self._shown: dict[str, int] = {}
         """How many sections of a notebook's output this process has shown."""
 
     def uploaded(self) -> dict[str, str]:
         """Content hash of each file that is known to be in the workspace, by name; no network."""
-        user = self._ledger.fact("user", self._key)
-        folder = self._settings.text("folder") or (user and self._default_folder(user))
+        folder = self._known_folder()
         if not folder:
             return {}
         return {
@@ -51,6 +54,25 @@ class Deployment:
             for path, sha256 in self._ledger.remote_hashes(self._key).items()
             if path.startswith(f"{folder}/")
         }
+
+    def strayed(self) -> dict[str, str]:
+        """What is not in the workspace as it was sent, by name, each with what became of it.
+
+        Nothing where the setting ``offline`` spares the look. Raises what ``find_strayed`` does.
+        """
+        from brickloop.flows.look import find_strayed
+
+        folder = self._known_folder()
+        if not folder or self._settings.text("offline") not in {None, "", "0", "false"}:
+            return {}
+        remote = {name: f"{folder}/{name}" for name in self.uploaded()}
+        return find_strayed(
+            self._settings, self._target, self._key, self._ledger, remote, self._open
+        )
+
+    def forget_sent(self, name: str) -> None:
+        """Forget that a file was sent."""
+        self._ledger.forget_remote_object(self._key, f"{self._known_folder()}/{name}")
 
     @property
     def output_suffixes(self) -> tuple[str, ...]:
@@ -71,7 +93,31 @@ class Deployment:
         pushed = push_file(opened.client, self._ledger, self._key, path, remote)
         if pushed.sent:
             diagnostics.note(f"uploaded {name}")
+            self._learn_stamp(opened, remote)
         return {"path": remote}
+
+    def _learn_stamp(self, opened: OpenTarget, remote: str) -> None:
+        """Read back what was sent, beside other work: then the next look needs a listing alone."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from brickloop.sync.transfer import is_as_known
+
+        known = self._ledger.remote_object(self._key, remote)
+        if known is None:
+            return
+        with self._lock:
+            if self._learner is None:
+                self._learner = ThreadPoolExecutor(4)
+            learner = self._learner
+        self._learned.append(
+            learner.submit(is_as_known, opened.client, self._ledger, self._key, known, remote)
+        )
+
+    def finish(self) -> None:
+        """Wait for what is done beside other work; what fails of it is done again by a look."""
+        from concurrent.futures import wait
+
+        wait(self._learned)
 
     def run(self, name: str, fingerprint: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Run a notebook to its end and show it.
@@ -188,6 +234,12 @@ class Deployment:
 
     def _folder(self, opened: OpenTarget) -> str:
         return (self._settings.text("folder") or self._default_folder(opened.user)).rstrip("/")
+
+    def _known_folder(self) -> str | None:
+        """The project's folder in the workspace as far as that is known without asking."""
+        user = self._ledger.fact("user", self._key)
+        named = self._settings.text("folder") or (user and self._default_folder(user))
+        return named.rstrip("/") if named else None
 
     def _default_folder(self, user: str) -> str:
         return f"/Workspace/Users/{user}/.brickloop/{self._project}"

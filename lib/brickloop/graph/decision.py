@@ -69,13 +69,16 @@ def decide(
     memory: Memory,
     has_output: Callable[[str], bool],
     *,
+    strayed: Mapping[str, str] | None = None,
     explain: bool = True,
 ) -> dict[str, Decision]:
     """The decision for each notebook, in the project's order.
 
+    ``strayed`` says of files in the workspace what became of them there.
     Without ``explain`` reasons are left out, which spares looking earlier runs up.
     """
     found: dict[str, Decision] = {}
+    gone = {name: f"{name} {what}" for name, what in (strayed or {}).items()}
     for name, before in project.upstream.items():
         uploads = tuple(
             needed
@@ -100,7 +103,7 @@ def decide(
             step, reasons = Step.FETCH, ["its output files are missing"]
         elif uploads:
             step = Step.UPLOAD
-            reasons = [_why_upload(memory, needed) for needed in uploads]
+            reasons = [gone.get(needed) or _why_upload(memory, needed) for needed in uploads]
         found[name] = Decision(name, step, uploads, tuple(reasons) if explain else ())
     return found
 

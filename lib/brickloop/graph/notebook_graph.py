@@ -15,7 +15,8 @@ from typing import Any
 import brickloop
 from brickloop.config.profile import Target, resolve_target
 from brickloop.config.settings import Settings
-from brickloop.errors import UsageError
+from brickloop.display import diagnostics
+from brickloop.errors import BrickloopError, UsageError
 from brickloop.flows.deploy import Deployment
 from brickloop.flows.edges import Observed
 from brickloop.flows.project import Project, folder_listing, read_project
@@ -108,7 +109,22 @@ class NotebookGraph:
     @cached_property
     def memory(self) -> LedgerMemory:
         """What is remembered of earlier work."""
-        return LedgerMemory(self.ledger, self.key, self.deployment.uploaded())
+        uploaded = self.deployment.uploaded()
+        for name in self.strayed:
+            uploaded.pop(name, None)
+        return LedgerMemory(self.ledger, self.key, uploaded)
+
+    @cached_property
+    def strayed(self) -> dict[str, str]:
+        """What is not in the workspace as it was sent, by name, each with what became of it."""
+        try:
+            return self.deployment.strayed()
+        except BrickloopError as error:
+            diagnostics.warn(
+                f"the workspace was not looked at: {error}",
+                "BRICKLOOP_OFFLINE=1 spares the look; what has to be done will need the workspace",
+            )
+            return {}
 
     @cached_property
     def prints(self) -> Fingerprints:
@@ -126,7 +142,20 @@ class NotebookGraph:
         outputs = self.settings.root / self.settings.required("outputs")
         suffixes = tuple(self.deployment.output_suffixes)
         check = has_output_files(outputs, suffixes)
-        return decide(self.project, self.prints, self.memory, check, explain=explain)
+        return decide(
+            self.project,
+            self.prints,
+            self.memory,
+            check,
+            strayed=self.strayed,
+            explain=explain,
+        )
+
+    def forget_strangers(self) -> None:
+        """Look no more at what is gone from the workspace and is not of the project any more."""
+        for name in self.strayed:
+            if name not in self.project.files:
+                self.deployment.forget_sent(name)
 
     def select(self, select: str = "", exclude: str = "") -> list[str]:
         """The notebooks that are chosen, in the project's order; all where nothing is said.
@@ -214,12 +243,15 @@ class NotebookGraph:
     def all_done(self) -> int | None:
         """The number of notebooks if nothing can be left to do, without reading any of them."""
         known = self.ledger.all_done(self.key, str(self.folder))
-        if known is None or known[0] != self.stamp():
+        if known is None or known[0] != self.stamp() or self.strayed:
             return None
+        # the look may have learned something
+        self.ledger.record_all_done(self.key, str(self.folder), *known)
         return known[1]
 
     def record_all_done(self, stamp: str | None) -> None:
         """Remember that nothing is left to do, if the stamp is still that of ``stamp``."""
+        self.deployment.finish()
         if stamp is not None and stamp == self.stamp():
             count = len(self.project.upstream)
             self.ledger.record_all_done(self.key, str(self.folder), stamp, count)

@@ -107,6 +107,7 @@ class TaskMaker:
 
     def stale_tasks(self) -> Iterator[dict[str, Any]]:
         """The tasks that may have something to do; what is left out is up to date."""
+        self._graph.forget_strangers()
         decisions = self._graph.decisions(explain=False)
         running = {Step.RUN, Step.PERHAPS}
         runs = [name for name, found in decisions.items() if found.step in running]

@@ -84,6 +84,31 @@ def push_file(
     return push_content(WorkspaceRemote(client), ledger, target, content, workspace_path(remote))
 
 
+def is_as_known(
+    client: WorkspaceClient, ledger: Ledger, target: str, known: RemoteObject, remote: str
+) -> bool:
+    """Whether the workspace still holds what the ledger remembers, by its content.
+
+    If so the ledger learns the object's present stamp, which the next look can go by.
+    """
+    door = WorkspaceRemote(client)
+    try:
+        found = door.status(remote)
+        if found.kind.value != known.kind:
+            return False
+        # the stamp before the content: a save in between is taken for a change, never missed
+        version = _read(door, remote_version(found, known_format=True), remote)
+    except Missing:
+        return False
+    if version.canonical != (ledger.fact(CANONICAL, known.sha256) or known.sha256):
+        return False
+    stamp = found.stamp
+    ledger.record_remote_object(
+        target, replace(known, object_id=stamp.object_id, modified_at=stamp.modified_at)
+    )
+    return True
+
+
 def push_content(
     remote: Remote, ledger: Ledger, target: str, content: Content, path: str
 ) -> Pushed:
