@@ -54,3 +54,4 @@ def _show_cell(failure: Failure) -> None:
         head.append(f", line {failure.line}", style="bold")
     console.show(head.append(":"))
     show_source(cell.command, failure.line, _CONTEXT)
+    console.write()

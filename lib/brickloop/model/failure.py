@@ -20,6 +20,10 @@ _LIBRARY = re.compile(
     r"|^<(?!command|stdin|string)|\.(?:pyx|pxi)$|^/databricks/"
 )
 _JAVA = re.compile(r"^\s+at [\w.$/<>]+\(|^\s*\.\.\. \d+ more$")
+_CHAINED = re.compile(
+    r"\n\n((?:The above exception was the direct cause of|During handling of the above exception)"
+    r"[^\n]*)\n\n"
+)
 _ARROW = re.compile(r"^-+> (\d+) ")
 _SQL_PLACE = re.compile(r"\(line (\d+), pos(?:ition)? \d+\)|\bline (\d+), pos(?:ition)? \d+")
 _SQL_OFFSET = re.compile(r"\bfound .{1,200}? at (\d+):\d+ expected", re.S)
@@ -87,10 +91,28 @@ def failing_line(cell: CellResult, trace: str, message: str = "") -> int | None:
 
 
 def own_lines(trace: str) -> tuple[str, bool]:
-    """The trace without the lines of libraries, and whether there were any."""
-    lines = trace.rstrip("\n").split("\n")
+    """The trace without the lines of libraries, and whether there were any.
+
+    An error that was raised and handled within libraries alone is left out as a whole.
+    """
+    *earlier, last = _CHAINED.split(trace.rstrip("\n"))
+    kept = []
+    shortened = False
+    for part, link in zip(earlier[::2], earlier[1::2], strict=True):
+        text, cut, own = _own_part(part)
+        shortened |= cut
+        if own or not cut:
+            kept.append(f"{text}\n\n{link}\n\n")
+    text, cut, _ = _own_part(last)
+    return "".join(kept) + text, shortened or cut
+
+
+def _own_part(trace: str) -> tuple[str, bool, bool]:
+    """One error's trace without the lines of libraries; whether there were such, and others."""
+    lines = trace.split("\n")
     kept: list[str] = []
     left_out = at = 0
+    cut = own = False
     while at < len(lines):
         place = _PLACE.match(lines[at])
         end = at + 1
@@ -100,8 +122,10 @@ def own_lines(trace: str) -> tuple[str, bool]:
             while end < len(lines) and _belongs(lines[end], indent, place):
                 end += 1
             foreign = bool(_LIBRARY.search(place["quoted"] or place["plain"]))
+            own |= not foreign
         if foreign:
             left_out += 1
+            cut = True
         else:
             if left_out:
                 kept.append(_left_out(left_out))
@@ -110,7 +134,7 @@ def own_lines(trace: str) -> tuple[str, bool]:
         at = end
     if left_out:
         kept.append(_left_out(left_out))
-    return "\n".join(kept), any(line.startswith("  … ") for line in kept)
+    return "\n".join(kept), cut, own
 
 
 def without_message(trace: str, message: str) -> str:
@@ -312,6 +336,10 @@ _HINTS = _compile(
         r"NameError: name '(\w+)' is not defined",
         "the cell that makes {0} must stand above this one: a job runs the cells in their order, "
         "in a fresh process",
+    ),
+    (
+        r"^KeyError: ",
+        "there is no such key or column here: look at what there is (frame.columns, data.keys())",
     ),
     (
         r"CAST_INVALID_INPUT|NUMERIC_VALUE_OUT_OF_RANGE|DIVIDE_BY_ZERO",

@@ -89,6 +89,36 @@ def test_the_trace_keeps_the_notebooks_own_lines():
     assert own_lines("ValueError: x") == ("ValueError: x", False)
 
 
+CHAIN = """Traceback (most recent call last):
+  File "/lib/python3.11/site-packages/pandas/core/base.py", line 3812, in get_loc
+    return self._engine.get_loc(key)
+KeyError: 'late'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/w/n cell 2", line 1, in <module>
+    frame["late"]
+  File "/lib/python3.11/site-packages/pandas/core/frame.py", line 4113, in __getitem__
+    indexer = self.columns.get_loc(key)
+KeyError: 'late'"""
+
+
+def test_an_error_within_libraries_alone_is_left_out():
+    assert own_lines(CHAIN) == (
+        'Traceback (most recent call last):\n  File "/w/n cell 2", line 1, in <module>\n'
+        "    frame[\"late\"]\n  … 1 line of libraries\nKeyError: 'late'",
+        True,
+    )
+
+
+def test_errors_of_the_notebook_that_caused_each_other_stay():
+    first = 'Traceback (most recent call last):\n  File "/w/n cell 2", line 2\n    1/0\nA: b'
+    link = "During handling of the above exception, another exception occurred:"
+    whole = f"{first}\n\n{link}\n\n{first}"
+    assert own_lines(whole) == (whole, False)
+
+
 def test_a_java_trace_keeps_what_it_says():
     trace, shortened = own_lines(JAVA)
     assert shortened
@@ -133,6 +163,7 @@ def test_a_message_is_not_repeated(trace, message, left):
         ("IOException", "Public DBFS root is disabled", "volume"),
         ("DeltaException", "[DELTA_CONCURRENT_APPEND] ConcurrentAppendException", "run it again"),
         ("TimeoutError", "timed out", "run it again"),
+        ("KeyError", "'late'", "frame.columns"),
     ],
 )
 def test_hints(name, message, said):
