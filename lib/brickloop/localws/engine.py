@@ -31,7 +31,7 @@ _SETTINGS = {
     "SAIL_SPARK__SESSION_TIMEOUT_SECS": "31536000",
     "SAIL_RUNTIME__MEMORY_POOL__TYPE": "greedy",
     # with fewer, one heavy statement keeps the engine from answering anything else
-    "TOKIO_WORKER_THREADS": "8",
+    "TOKIO_WORKER_THREADS": "32",
     "RUST_LOG": "error",
 }
 

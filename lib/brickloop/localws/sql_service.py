@@ -26,19 +26,28 @@ if TYPE_CHECKING:
     from brickloop.localws.thrift_service import ThriftService
 
 _LOG = logging.getLogger("brickloop.localws")
-SESSION_SECONDS = 8 * 3600.0
+SESSION_SECONDS = 3600.0
+"""How long a session lives that nobody uses."""
 
 
 class SqlService:
     """Warehouses, sessions and protocols of one local workspace."""
 
-    def __init__(self, layout: StoreLayout, state: State, compute: Compute, *, user: str) -> None:
+    def __init__(
+        self,
+        layout: StoreLayout,
+        state: State,
+        compute: Compute,
+        *,
+        user: str,
+        session_seconds: float = SESSION_SECONDS,
+    ) -> None:
         self._layout = layout
         self._compute = compute
         self._user = user
         self.warehouses = Warehouses(state)
         self.sessions = WarehouseSessions(
-            self.open_session, compute.is_engine_at, idle_seconds=SESSION_SECONDS
+            self.open_session, compute.is_engine_at, idle_seconds=session_seconds
         )
         self.idle_sessions = IdleSessions(self.open_session, compute.is_engine_at)
         self._loading = threading.Lock()

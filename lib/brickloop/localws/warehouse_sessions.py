@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("brickloop.localws")
 _SWEEP_SECONDS = 30.0
+_ORPHAN_SECONDS = 900.0
 
 Opener = Callable[[str | None, str | None, Mapping[str, str]], "tuple[str, SqlSession]"]
 """Opens a session for a catalog, schema and settings: the engine's address, and the session."""
@@ -102,9 +103,22 @@ class WarehouseSessions:
             session = self._sessions.pop(session_id, None)
         if session is None:
             raise UnknownSession(session_id.hex())
+        running = []
         for operation in list(session.operations.values()):
             operation.close()
-        session.sql.close()
+            if not operation.is_over:
+                running.append(operation)
+        if not running:
+            session.sql.close()
+            return
+
+        def wait() -> None:
+            # only through its session can a statement be stopped
+            for operation in running:
+                operation.join()
+            session.sql.close()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     def close_all(self, warehouse_id: str | None = None) -> None:
         """End the sessions of a warehouse, or all."""
@@ -128,19 +142,31 @@ class WarehouseSessions:
         with self._lock:
             return sum(each.warehouse_id == warehouse_id for each in self._sessions.values())
 
+    def sweep(self, now: float) -> None:
+        """End what nobody has asked for any more at ``now`` (monotonic).
+
+        A client that waits for a statement asks for its state all the time, so one that is silent
+        is gone: its statements are stopped, after a longer while its session too.
+        """
+        with self._lock:
+            silent = [s for s in self._sessions.values() if now - s.last_used > self._idle]
+            orphans = [
+                operation
+                for session in self._sessions.values()
+                if now - session.last_used > min(_ORPHAN_SECONDS, self._idle)
+                for operation in session.operations.values()
+                if not operation.is_over
+            ]
+        for operation in orphans:
+            _LOG.info("nobody asks for a statement any more; it is stopped")
+            operation.cancel()
+        for session in silent:
+            _LOG.info("a session was idle for %.0f s and ends", self._idle)
+            self._close_quietly(session.id)
+
     def _sweep(self) -> None:
         while not self._ended.wait(min(_SWEEP_SECONDS, self._idle / 4)):
-            limit = time.monotonic() - self._idle
-            with self._lock:
-                idle = [
-                    session.id
-                    for session in self._sessions.values()
-                    if session.last_used < limit
-                    and all(each.is_over for each in session.operations.values())
-                ]
-            for session_id in idle:
-                _LOG.info("a session was idle for %.0f s and ends", self._idle)
-                self._close_quietly(session_id)
+            self.sweep(time.monotonic())
 
     def _close_quietly(self, session_id: bytes) -> None:
         try:
