@@ -33,7 +33,7 @@ _FOLDERS = 10
 _SYNC = r"""
 import json, sys, time
 from pathlib import Path
-from databricks.sdk import WorkspaceClient
+from brickloop.clients.workspace import connect
 from brickloop.sync.engine import Pair, Synchronizer
 from brickloop.sync.plan import PULL, PUSH
 from brickloop.sync.remote import WorkspaceRemote
@@ -41,7 +41,7 @@ from brickloop.sync.remote import WorkspaceRemote
 way, host, local, root = sys.argv[1:]
 sync = Synchronizer(
     Pair(Path(local), root, Path(local).parent / "state", host),
-    WorkspaceRemote(WorkspaceClient(host=host, token="none")),
+    WorkspaceRemote(connect(host, token="none")),
 )
 begun = time.perf_counter()
 report = sync.run({"push": PUSH, "pull": PULL}[way])
@@ -54,14 +54,14 @@ print(json.dumps([seconds, report.sent, report.received]))
 _WATCH = r"""
 import json, sys, threading, time
 from pathlib import Path
-from databricks.sdk import WorkspaceClient
+from brickloop.clients.workspace import connect
 from brickloop.sync.engine import Pair, Synchronizer
 from brickloop.sync.plan import SAFE
 from brickloop.sync.remote import WorkspaceRemote
 from brickloop.sync.watch import Watcher
 
 host, local, root = sys.argv[1:]
-remote = WorkspaceRemote(WorkspaceClient(host=host, token="none"))
+remote = WorkspaceRemote(connect(host, token="none"))
 put = remote.put
 lock = threading.Lock()
 

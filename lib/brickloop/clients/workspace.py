@@ -54,13 +54,33 @@ def connect(
                     config = Config(profile=profile, config_file=config_file, **product)
             else:
                 config = Config(host=host, **product)
-            return WorkspaceClient(config=config)
+            client = WorkspaceClient(config=config)
+            _look_up_environment_once(client, host)
+            return client
         except ValueError as error:
             raise NotAuthenticated(
                 _without_settings(error),
                 where=host,
                 hint="set DATABRICKS_TOKEN, or sign in with: databricks auth login --host " + host,
             ) from None
+
+
+def _look_up_environment_once(client: WorkspaceClient, host: str) -> None:
+    """Find the proxy and the certificates of the host now, not again for each request.
+
+    requests goes through all variables of the environment every time, which takes a quarter of the
+    processor time of many small requests.
+    """
+    import requests
+
+    session = getattr(getattr(client.api_client, "_api_client", None), "_session", None)
+    if not isinstance(session, requests.Session) or not session.trust_env:
+        return
+    found = session.merge_environment_settings(host, {}, None, None, None)
+    session.proxies = dict(found["proxies"])
+    if session.verify is True:
+        session.verify = found["verify"]
+    session.trust_env = False
 
 
 def probe(host: str) -> None:

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from brickloop.clients import workspace
 from brickloop.clients.workspace import connect, probe, translate
 from brickloop.errors import ConnectionFailed, NotAuthenticated, TimedOut, WorkFailed
 
@@ -104,3 +105,21 @@ def test_errors_of_the_sdk_and_the_network_become_ours():
             raise raised
     with pytest.raises(ZeroDivisionError), translate("https://h.example.com"):
         raise ZeroDivisionError
+
+
+def test_proxy_and_certificates_of_the_environment_still_hold(local_server, monkeypatch, tmp_path):
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    client = connect(local_server.host, token=local_server.token)
+    session = client.api_client._api_client._session
+    assert session.trust_env is False
+    assert session.verify == str(bundle)
+    assert client.current_user.me().user_name
+    workspace._look_up_environment_once(client, "https://elsewhere.test")
+    assert "https" not in session.proxies, "what was found holds"
+    session.trust_env = True
+    workspace._look_up_environment_once(client, "https://elsewhere.test")
+    assert session.proxies["https"] == "http://proxy.test:3128"
