@@ -80,6 +80,8 @@ class Answer:
     query_id: str
     changed_rows: int | None
     """How many rows a statement changed, None where it does not say."""
+    seconds: float = 0.0
+    """How long it took until all was there."""
 
 
 class Session:
@@ -109,6 +111,7 @@ class Session:
         """
         self.uses += 1
         self._cancelled.clear()
+        begun = time.monotonic()
         with self._translated(statement):
             cursor = self.connection.cursor(row_limit=row_limit)
             self._cursor = cursor
@@ -119,7 +122,8 @@ class Session:
                 changed = cursor.rowcount if isinstance(cursor.rowcount, int) else -1
                 if self._cancelled.is_set():
                     raise StatementFailed("the statement was cancelled", statement=statement)
-                return Answer(table, query_id, changed if changed >= 0 else None)
+                seconds = time.monotonic() - begun
+                return Answer(table, query_id, changed if changed >= 0 else None, seconds)
             finally:
                 self._cursor = None
                 self.last_used = time.monotonic()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ROWS_ASKED = 100
 _LINES_AROUND = 3
+_LONG_SECONDS = 0.5
 
 
 def show_result(result: Result, form: str, *, row_count: int) -> int:
@@ -57,7 +58,14 @@ def _show_boxed(result: Result, row_count: int) -> int:
 
 
 def show_origin(
-    *, cached: bool, created: float, seconds: float, row_count: int, why: str, columns: int
+    *,
+    cached: bool,
+    created: float,
+    seconds: float,
+    connecting: float,
+    row_count: int,
+    why: str,
+    columns: int,
 ) -> None:
     """Say on stderr whether the result is cached or live, and why; its age, rows and seconds."""
     rows = f"{row_count:,} row{'' if row_count == 1 else 's'}" if columns else "done"
@@ -67,7 +75,8 @@ def show_origin(
         tail = "" if why.endswith(" old") else f"; {why}"
         diagnostics.note(f"cached {age} ago: {rows} ({took}{tail}); --refresh asks anew")
     else:
-        diagnostics.note(f"live: {rows} in {seconds:.2f} s ({why})")
+        before = f", {connecting:.1f} s to connect" if connecting >= _LONG_SECONDS else ""
+        diagnostics.note(f"live: {rows} in {seconds:.2f} s{before} ({why})")
 
 
 def show_refusal(error: StatementFailed, first_line: int) -> None:

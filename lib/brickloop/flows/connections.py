@@ -16,7 +16,6 @@ from brickloop.flows.warehouse import Warehouse
 from brickloop.model.query import Statement, split_statements
 from brickloop.sql.pool import PoolStats, SessionPool
 from brickloop.sql.query import Bindings, QueryRunner, Wishes
-from brickloop.sync.ledger import Ledger
 
 if TYPE_CHECKING:
     from brickloop.clients.warehouse import Session
@@ -47,8 +46,7 @@ class ConnectionManager:
             raise UsageError("max_connections must be 1 or more")
         words = {"profile": profile, "warehouse": warehouse, "catalog": catalog, "schema": schema}
         settings = load_settings(find_root(Path(root or Path.cwd())), overrides=words)
-        self._ledger = Ledger(settings.state_folder / "ledger.db")
-        self._warehouse = Warehouse(settings, resolve_target(settings), self._ledger)
+        self._warehouse = Warehouse(settings, resolve_target(settings))
         self._ttl = settings.seconds("cache_ttl")
         self._pool = SessionPool(
             self._warehouse.open_session, size=max_connections, check_after=check_after
@@ -131,6 +129,7 @@ class ConnectionManager:
         if held is not None:
             held.close()
         self._pool.close()
+        self._warehouse.close()
         self._cache.close()
 
     def __enter__(self) -> ConnectionManager:

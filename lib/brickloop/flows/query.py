@@ -29,7 +29,6 @@ from brickloop.model.query import (
 from brickloop.sql.pool import SessionPool
 from brickloop.sql.query import QueryRunner, Wishes
 from brickloop.sql.result import QueryResult
-from brickloop.sync.ledger import Ledger
 
 _POLL_SECONDS = 0.1
 _TELL_AFTER = 1.0
@@ -80,8 +79,7 @@ def run_query(root: Path, words: QueryWords, overrides: dict[str, str | None]) -
     """
     settings = load_settings(root, overrides=overrides)
     order = understand(words, settings)
-    ledger = Ledger(settings.state_folder / "ledger.db")
-    warehouse = Warehouse(settings, resolve_target(settings), ledger, note=diagnostics.note)
+    warehouse = Warehouse(settings, resolve_target(settings), note=diagnostics.note)
     # later statements must find the first one's USE and SET: one session for all
     pool = SessionPool(warehouse.open_session, size=1)
     cache = open_cache(settings, diagnostics.warn)
@@ -92,8 +90,8 @@ def run_query(root: Path, words: QueryWords, overrides: dict[str, str | None]) -
             _run_one(runner, statement, order, is_last=is_last)
     finally:
         pool.close()
+        warehouse.close()
         cache.close()
-        ledger.close()
 
 
 def understand(words: QueryWords, settings: Settings) -> _Order:
@@ -168,6 +166,7 @@ def _say_origin(result: QueryResult, order: _Order, left_out: int) -> None:
         cached=origin.cached,
         created=origin.created,
         seconds=origin.seconds,
+        connecting=origin.connecting,
         row_count=result.row_count,
         why="not cached: one of several statements" if multiple else origin.why,
         columns=len(result.columns),

@@ -9,12 +9,14 @@ The mark is a salted hash; credentials themselves are written nowhere.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,19 +63,18 @@ class Warehouse:
         self,
         settings: Settings,
         target: Target,
-        ledger: Ledger | None = None,
         *,
         note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.settings = settings
         self.target = target
-        self._ledger = ledger
         self._note = note
         self._lock = threading.RLock()
         self._endpoint: Endpoint | None = None
         self._opened: OpenTarget | None = None
         self._opening = threading.Lock()
         self._learned: _Learned | None = None
+        self._spare: Session | None = None
         self._mark: str | None = None
 
     @property
@@ -88,22 +89,29 @@ class Warehouse:
             if learned is None and may_ask:
                 session = self.open_session()
                 try:
-                    learned = self._learned or self._ask(session)
-                finally:
+                    learned = self._ask(session)
+                except BaseException:
                     session.close()
+                    raise
+                # whoever asks who we are goes on to ask more
+                self._spare = session
             if learned is None:
                 return None
             self._learned = learned
         return Identity(self.host, learned.http_path, learned.user, learned.catalog, learned.schema)
 
     def open_session(self) -> Session:
-        """A new session; what it says of itself is remembered.
+        """A new session.
 
         The local workspace is started where it does not run. Raises ConnectionFailed.
         """
         from brickloop.clients.warehouse import open_session
         from brickloop.errors import ConnectionLost
 
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            return spare
         catalog, schema = self.settings.text("catalog"), self.settings.text("schema")
         try:
             session = open_session(self.endpoint(), catalog=catalog, schema=schema)
@@ -121,6 +129,13 @@ class Warehouse:
             if self._endpoint is None:
                 self._endpoint = self._find_endpoint()
             return self._endpoint
+
+    def close(self) -> None:
+        """Give back what was opened and not used."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.close()
 
     def forget(self) -> None:
         """Decide anew at the next call: the server may be another one now."""
@@ -219,17 +234,19 @@ class Warehouse:
             endpoint.http_path,
             endpoint.warehouse,
         )
-        if self._ledger is not None:
-            fact = {**vars(learned), "until": time.time() + self._lasts()}
-            self._ledger.record_fact(_FACTS, self._fact_mark(), fact)
+        with self._ledger() as ledger:
+            if ledger is not None:
+                fact = {**vars(learned), "until": time.time() + self._lasts()}
+                ledger.record_fact(_FACTS, self._fact_mark(ledger), fact)
         self._learned = learned
         return learned
 
     def _recall(self) -> _Learned | None:
         """What is remembered for just these settings and credentials, if it still holds."""
-        if self._learned is not None or self._ledger is None:
+        if self._learned is not None:
             return self._learned
-        fact = self._ledger.fact(_FACTS, self._fact_mark())
+        with self._ledger() as ledger:
+            fact = ledger.fact(_FACTS, self._fact_mark(ledger)) if ledger is not None else None
         try:
             if fact is None or float(fact.pop("until")) < time.time():
                 return None
@@ -249,14 +266,25 @@ class Warehouse:
         lasting = self._wanted() and any(fields.get(name) for name in _SECRETS)
         return _LASTING_SECONDS if lasting else _SHORT_SECONDS
 
-    def _fact_mark(self) -> str:
+    @contextlib.contextmanager
+    def _ledger(self) -> Iterator[Ledger | None]:
+        """The ledger; None where none can be kept: then who asks is asked each time."""
+        ledger: Ledger | None = None
+        with contextlib.suppress(OSError, sqlite3.Error):
+            ledger = Ledger(self.settings.state_folder / "ledger.db")
+        try:
+            yield ledger
+        finally:
+            if ledger is not None:
+                ledger.close()
+
+    def _fact_mark(self, ledger: Ledger) -> str:
         if self._mark is None:
-            assert self._ledger is not None
             credentials: Any = None
             if not self.target.is_local:
                 credentials = [sorted(credential_fields(self.target).items()), _sign_ins()]
             wishes = [self.settings.text(name) for name in ("warehouse", "catalog", "schema")]
-            parts = [_salt(self._ledger), self.host, self.target.profile, wishes, credentials]
+            parts = [_salt(ledger), self.host, self.target.profile, wishes, credentials]
             self._mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         return self._mark
 

@@ -247,8 +247,10 @@ class QueryRunner:
             with self.session() as session:
                 versions = read_versions(session, tables)
         limit = wishes.row_limit
+        # what others change while the statement is on its way may not be in its result
         created, begun = time.time(), time.monotonic()
         answer = self._execute(statement, parameters, None if limit is None else limit + 1)
+        connecting = max(time.monotonic() - begun - answer.seconds, 0.0)
         table, truncated = answer.table, False
         if limit is not None and table.num_rows > limit:
             table, truncated = table.slice(0, limit), True
@@ -257,7 +259,7 @@ class QueryRunner:
             host=identity.host if identity else "",
             user=identity.user if identity else "",
             created=created,
-            seconds=time.monotonic() - begun,
+            seconds=answer.seconds,
             query_id=answer.query_id,
             columns=results.describe_columns(table),
             row_count=table.num_rows,
@@ -268,7 +270,7 @@ class QueryRunner:
         )
         if key is not None and self._cache is not None:
             self._cache.put(key, head, results.write_stream(table))
-        origin = Origin(False, created, head.seconds, answer.query_id, why)
+        origin = Origin(False, created, head.seconds, answer.query_id, why, connecting)
         return QueryResult(head, origin, lambda: table)
 
     def _execute(self, statement: Statement, parameters: Bindings, row_limit: int | None) -> Answer:

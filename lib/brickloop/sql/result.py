@@ -67,6 +67,8 @@ class Origin:
     query_id: str
     why: str
     """Why it came from there, as a phrase for people."""
+    connecting: float = 0.0
+    """Seconds that went by before the statement was sent."""
 
 
 class QueryResult(Sequence[Row]):
