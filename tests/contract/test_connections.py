@@ -14,8 +14,9 @@ import uuid
 import pytest
 
 from brickloop import ConnectionHealth, ConnectionManager, launcher
-from brickloop.errors import ConnectionFailed, StatementFailed, UsageError
-from brickloop.model.query import parse_parameter
+from brickloop.errors import ConnectionFailed, NotAuthenticated, StatementFailed, UsageError
+from brickloop.model.query import parse_parameter, split_statements
+from brickloop.sql.query import Wishes
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,49 @@ def test_the_seeds_two_calls(manager, schema):
     assert manager.execute_with_cache("SELECT  *  FROM nowhere", "mine").rows() == [(7,)]
     assert manager.clear_cache() >= 2
     assert not manager.execute_with_cache(query).from_cache
+
+
+def test_fresh_goes_by_the_versions_of_the_tables(manager, schema):
+    manager.execute(f"CREATE TABLE main.{schema}.t AS SELECT 7 AS n")
+    (statement,) = split_statements(f"SELECT sum(n) AS s FROM main.{schema}.t")
+    fresh = Wishes(fresh=True, ttl=0.001)
+    assert not manager._runner.run(statement, (), fresh).from_cache
+    again = manager._runner.run(statement, (), fresh)
+    assert again.origin.why == "1 table unchanged"
+    # by a connection that the cache knows nothing of
+    with manager.get_sql_connection().cursor() as cursor:
+        cursor.execute(f"INSERT INTO main.{schema}.t VALUES (5)")
+    changed = manager._runner.run(statement, (), fresh)
+    assert changed.origin.why == "a table has a new version"
+    assert changed[0].s == 12
+    # a view has no version of its own
+    manager.execute(f"CREATE VIEW main.{schema}.v AS SELECT * FROM main.{schema}.t")
+    (viewed,) = split_statements(f"SELECT * FROM main.{schema}.v")
+    for _ in range(2):
+        assert not manager._runner.run(viewed, (), fresh).from_cache
+
+
+def test_a_workspace_named_by_host_and_token_is_asked_for_its_warehouse(
+    tmp_path, local_server, monkeypatch
+):
+    monkeypatch.setenv("DATABRICKS_HOST", local_server.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", local_server.token)
+    with ConnectionManager(root=tmp_path) as manager:
+        assert manager.execute_with_cache("SELECT 1 AS n")[0].n == 1
+        assert manager.warehouse.endpoint().http_path.startswith("/sql/1.0/warehouses/")
+    with ConnectionManager(root=tmp_path) as again:
+        assert again.execute_with_cache("SELECT 1 AS n").from_cache
+    with (
+        ConnectionManager(root=tmp_path, warehouse="nope") as other,
+        pytest.raises(UsageError, match="there is no warehouse 'nope'"),
+    ):
+        other.execute("SELECT 1")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-nobody")
+    with (
+        ConnectionManager(root=tmp_path) as stranger,
+        pytest.raises(NotAuthenticated),
+    ):
+        stranger.execute_with_cache("SELECT 1 AS n")
 
 
 def test_a_connection_of_the_pool_is_the_connectors(manager):

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from brickloop.display.result_format import Result
 
 _ROWS_ASKED = 100
+_ROWS_SURE = 40
 _LINES_AROUND = 3
 _LONG_SECONDS = 0.5
 
 
-def show_result(result: Result, form: str, *, row_count: int) -> int:
-    """Write a result to stdout; how many of its rows were left out."""
+def show_result(result: Result, form: str, *, row_count: int) -> bool:
+    """Write a result to stdout; whether all of its rows are there."""
     if form in BINARY:
         if console.is_terminal():
             raise UsageError(
@@ -30,19 +31,19 @@ def show_result(result: Result, form: str, *, row_count: int) -> int:
         sys.stdout.flush()
         write_binary(result, form, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-        return 0
+        return True
     if not result.columns:
-        return 0
+        return True
     if form == "table" and console.is_terminal():
         return _show_boxed(result, row_count)
     terminal = console.is_terminal()
     for chunk in text_chunks(result, form):
         text = harmless(chunk) if terminal else chunk
         console.write(text.removesuffix("\n"))
-    return 0
+    return True
 
 
-def _show_boxed(result: Result, row_count: int) -> int:
+def _show_boxed(result: Result, row_count: int) -> bool:
     from brickloop.display.table import show_table
 
     rows = [[show_value(v) for v in row] for row in result.plain_rows(_ROWS_ASKED)]
@@ -53,8 +54,8 @@ def _show_boxed(result: Result, row_count: int) -> int:
         total=row_count if more and not result.truncated else None,
         truncated=more or result.truncated,
     )
-    # the table shows as many rows as it thinks fit, and says so itself
-    return max(row_count - 40, 0)
+    # the table takes as many rows as it thinks fit, and says so itself
+    return row_count <= _ROWS_SURE
 
 
 def show_origin(

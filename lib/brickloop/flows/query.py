@@ -147,7 +147,7 @@ def _run_one(runner: QueryRunner, statement: Statement, order: _Order, *, is_las
             line = statement.line + (error.line or 1) - 1
             error.where = error.where or f"{order.where}:{line}"
         raise
-    left_out = 0
+    whole = True
     if order.output is not None and is_last:
         size = write_file(result, order.form, order.output)
         diagnostics.note(f"wrote {order.output} ({order.form}, {size:,} bytes)")
@@ -155,11 +155,11 @@ def _run_one(runner: QueryRunner, statement: Statement, order: _Order, *, is_las
         _show_chart(result, order.chart)
     elif order.output is None or not is_last:
         form = order.form if order.output is None else "table"
-        left_out = show_result(result, form, row_count=result.row_count)
-    _say_origin(result, order, left_out)
+        whole = show_result(result, form, row_count=result.row_count)
+    _say_origin(result, order, whole)
 
 
-def _say_origin(result: QueryResult, order: _Order, left_out: int) -> None:
+def _say_origin(result: QueryResult, order: _Order, whole: bool) -> None:
     origin = result.origin
     multiple = len(order.statements) > 1
     show_origin(
@@ -173,10 +173,8 @@ def _say_origin(result: QueryResult, order: _Order, left_out: int) -> None:
     )
     if result.truncated:
         diagnostics.note(f"there are more rows: --limit {order.wishes.row_limit} cut them off")
-    if left_out:
-        diagnostics.note(
-            f"{left_out:,} rows are not shown: --format csv, or --output FILE, gives all"
-        )
+    if not whole:
+        diagnostics.note("--format csv, or --output FILE, gives all rows")
 
 
 def _show_chart(result: QueryResult, chart: tuple[str, str, str]) -> None:

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from brickloop.model.query import split_statements
 from brickloop.sql.functions import DETERMINISTIC, DETERMINISTIC_PREFIXES
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ _OUTSIDE = {
     "REMOTE_QUERY": "another service",
     "AI_QUERY": "a model",
 }
+_QUERIES = frozenset({"SELECT", "WITH", "VALUES", "FROM", "TABLE"})
 _FILE_FORMATS = frozenset(
     ["delta", "parquet", "csv", "json", "text", "avro", "orc", "binaryfile", "iceberg", "xml"]
 )
@@ -79,6 +81,9 @@ def judge(statement: str) -> Judgement:
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
+    words = split_statements(statement)
+    if len(words) == 1 and words[0].words[:1] and words[0].words[0] not in _QUERIES:
+        return Judgement("it is no query")
     # it would say on stderr what it does not know
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     try:

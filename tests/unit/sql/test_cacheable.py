@@ -68,6 +68,7 @@ def test_what_answers_alike_twice_may_be_kept(statement, tables):
         ("SHOW TABLES", "no query"),
         ("DESCRIBE t", "no query"),
         ("OPTIMIZE t", "no query"),
+        ("DESCRIBE HISTORY t LIMIT 1", "no query"),
         ("SELECT 1; SELECT 2", "more than one statement"),
         ("SELECT (", "could not be read"),
     ],
