@@ -62,6 +62,8 @@ class MemoryTree:
         self.root = Path("/nowhere")
         self.nodes: dict[str, Node | None] = {}
         """What stands at each path; None is a folder."""
+        self.numbers: dict[str, int] = {}
+        """The inode of each folder that was asked for."""
         self.gone = False
         self.exchanges = exchanges
         self.leftovers: list[str] = []
@@ -94,11 +96,14 @@ class MemoryTree:
             if node is not None:
                 node.changed = next(self._clock)
             self.nodes[new + name[len(path) :]] = node
+            if name in self.numbers:
+                self.numbers[new + name[len(path) :]] = self.numbers.pop(name)
 
     def remove(self, path: str) -> None:
         """Remove a file, or a folder with all that is in it."""
         for name in [n for n in self.nodes if n == path or n.startswith(path + "/")]:
             del self.nodes[name]
+            self.numbers.pop(name, None)
 
     def make_parents(self, path: str) -> None:
         """Make the folders above a path."""
@@ -187,13 +192,20 @@ class MemoryTree:
         self._check(path)
         if path in self.nodes:
             raise Taken(path)
-        if staged not in self.nodes:
-            raise FileNotFoundError(2, "No such file", staged)
+        parent = path.rpartition("/")[0]
+        if staged not in self.nodes or (parent and parent not in self.nodes):
+            raise Vanished(staged)
         if self.nodes[staged] is None:
             self._rename(staged, path)
         else:
             self.nodes[path] = self.nodes[staged]
             self.unlink(staged)
+
+    def folder_of(self, path: str) -> int:
+        folder = path.rpartition("/")[0]
+        if folder and folder not in self.nodes:
+            return 0
+        return self.numbers.setdefault(folder, next(self._clock))
 
     def followed(self, path: str) -> str:
         return path
@@ -235,6 +247,7 @@ class MemoryTree:
         if self.nodes[path] is not None or any(n.startswith(f"{path}/") for n in self.nodes):
             return False
         del self.nodes[path]
+        self.numbers.pop(path, None)
         return True
 
     def _rename(self, path: str, new: str) -> None:

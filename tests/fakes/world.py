@@ -159,11 +159,13 @@ class World:
     strict: bool = True
     """Whether a version may not be in the object store only."""
     excludes: tuple[str, ...] = ()
+    fake: Any = None
+    """The workspace; in memory when none is given."""
     window_open: bool = False
     """Whether a user of the workspace may act between a guard's look and the write."""
 
     def __post_init__(self) -> None:
-        self.fake = FakeWorkspace(keeps_ids=self.keeps_ids)
+        self.fake = self.fake or FakeWorkspace(keeps_ids=self.keeps_ids)
         self.dice = random.Random(self.seed)
         self.kept: dict[str, bytes] = {}
         self.database = new_database()
@@ -219,6 +221,7 @@ class World:
     def act(self, op: Op) -> bool:
         """Whether a user could do something, and did."""
         self._forget_equal()
+        self._note_held()
         look = self.local if op.side is Side.LOCAL else self.remote
         before = look()
         done = self._act_locally(op) if op.side is Side.LOCAL else self._act_remotely(op)
@@ -516,12 +519,15 @@ class World:
             exempt = any(_related(hold.slot, slot) for slot in self.provenance.exempt)
             if not all(touched) and not exempt:
                 raise self._broken(f"FALSE CONFLICT: {hold.slot}, touched {touched}")
+        theirs = {(slot, leaf.canonical) for slot, leaf in self.held[Side.REMOTE]}
         for slot, was in self.ancestors().items():
             leaf = Leaf(was.kind, was.canonical, was.language, was.format)
             leaf = FOLDER if was.kind is Kind.DIRECTORY else leaf
-            for side in Side:
-                if (slot, leaf) not in self.held[side]:
-                    raise self._broken(f"NEVER HELD: {slot} {leaf} by {side.value}")
+            if (slot, leaf) not in self.held[Side.LOCAL]:
+                raise self._broken(f"NEVER HELD: {slot} {leaf} locally")
+            # a save of another kind right before a pull is fetched, and found out at the next look
+            if (slot, leaf.canonical) not in theirs:
+                raise self._broken(f"NEVER HELD: {slot} {leaf} in the workspace")
 
     def _broken(self, what: str) -> Broken:
         return Broken("\n".join([what, *self.trace]))

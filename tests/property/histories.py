@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -137,4 +138,28 @@ def machine(
     return Histories
 
 
-__all__ = ["EIGHT", "LOSSLESS", "LOSSY", "ONE", "Universe", "machine"]
+def live(world: World, seed: int, *, unable: frozenset[str] = frozenset()) -> None:
+    """Let a world live through one history of the eight slots, the same for the same seed.
+
+    ``unable`` are doings that its workspace does not know.
+    """
+    dice = random.Random(seed)
+    remote = [doing for doing in REMOTE_DOINGS if doing not in unable]
+
+    def draw() -> Op:
+        side = dice.choice(list(Side))
+        local = side is Side.LOCAL
+        paths = EIGHT.local if local else EIGHT.remote
+        doing = dice.choice(LOCAL_DOINGS if local else remote)
+        return Op(side, doing, dice.choice(paths), dice.choice(paths))
+
+    for _ in range(12):
+        if dice.random() < 0.6:
+            world.act(draw())
+            continue
+        what = [draw() if dice.random() < 0.4 else dice.choice(FAULTS) for _ in range(2)]
+        world.sync([Fault(dice.randint(1, 60), one) for one in what])
+    world.quiesce()
+
+
+__all__ = ["EIGHT", "LOSSLESS", "LOSSY", "ONE", "Universe", "live", "machine"]

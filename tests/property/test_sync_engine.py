@@ -5,24 +5,15 @@
 
 from __future__ import annotations
 
-import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from tests.fakes.world import FAULTS, Fault, Op, World
-from tests.property.histories import (
-    EIGHT,
-    LOCAL_DOINGS,
-    LOSSY,
-    ONE,
-    REMOTE_DOINGS,
-    Universe,
-    machine,
-)
-
-from brickloop.sync.versions import Side
+from tests.fakes.real import RealTree
+from tests.fakes.world import World
+from tests.property.histories import EIGHT, LOSSY, ONE, Universe, live, machine
 
 AT_CI = settings(
     stateful_step_count=15,
@@ -53,27 +44,17 @@ def test_modes_that_let_one_side_win_keep_the_other_version(universe: Universe) 
     run(machine(universe, modes=LOSSY), 150)
 
 
-def draw(dice: random.Random, universe: Universe) -> Op:
-    side = dice.choice(list(Side))
-    doings, paths = (
-        (LOCAL_DOINGS, universe.local) if side is Side.LOCAL else (REMOTE_DOINGS, universe.remote)
-    )
-    return Op(side, dice.choice(doings), dice.choice(paths), dice.choice(paths))
-
-
-def trace(seed: int) -> list[Any]:
-    dice = random.Random(seed)
+def trace_of(seed: int) -> list[Any]:
     world = World(seed=seed)
-    for _ in range(12):
-        if dice.random() < 0.6:
-            world.act(draw(dice, EIGHT))
-        else:
-            faults = [Fault(dice.randint(1, 60), dice.choice(FAULTS)) for _ in range(2)]
-            world.sync(faults)
-    world.quiesce()
+    live(world, seed)
     return [world.trace, world.fake.calls]
+
+
+def test_nothing_is_lost_on_a_disk(tmp_path: Path) -> None:
+    for seed in range(100):
+        live(World(tree=RealTree(tmp_path / str(seed)), seed=seed), seed)
 
 
 def test_the_same_seed_takes_the_same_way() -> None:
     for seed in range(20):
-        assert trace(seed) == trace(seed)
+        assert trace_of(seed) == trace_of(seed)

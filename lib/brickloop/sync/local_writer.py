@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 
+from brickloop.errors import NotebookError
 from brickloop.model.notebook import NotebookFormat
 from brickloop.sync import state as memory
 from brickloop.sync.books import Books, Changed
-from brickloop.sync.content import canonical_hash, content_hash, with_habits
+from brickloop.sync.content import (
+    HEAD_BYTES,
+    canonical_hash,
+    content_hash,
+    slot_of,
+    with_habits,
+)
 from brickloop.sync.displaced import give_back, publish_new, put_back
 from brickloop.sync.plan import Action
 from brickloop.sync.remote import Kind, Remote
@@ -40,10 +48,10 @@ class LocalWriter:
         name = local_path(action.slot, found, self.books.ancestors.get(action.slot))
         now = self._received(found, name, data)
         staged = self.tree.stage(name, data)
-        self.books.intend(Intent(action.slot, Side.LOCAL.value, now, staged))
+        self._intend(Intent(action.slot, Side.LOCAL.value, now, staged))
         try:
             self.tree.publish(staged, name)
-        except Taken:
+        except (Taken, Vanished, OSError):
             self._undo(action.slot, staged)
             raise
         return self._received_off(action.slot, now, len(data))
@@ -93,7 +101,7 @@ class LocalWriter:
         intent = Intent(
             action.slot, Side.LOCAL.value, now, staged, retired, expected.name, expected.sha
         )
-        self.books.intend(intent)
+        self._intend(intent)
         self._retire(action.slot, intent)
         self._publish_over(intent, name)
         self.tree.discard(retired)
@@ -155,11 +163,15 @@ class LocalWriter:
 
     def _put_over(self, intent: Intent) -> None:
         """Give a staged version the place of an old one."""
-        self.books.intend(intent)
+        self._intend(intent)
         if not self._swap(intent.slot, intent):
             self._retire(intent.slot, intent)
             self._publish_over(intent, intent.old_name)
             self.tree.discard(intent.retired)
+
+    def _intend(self, intent: Intent) -> None:
+        folder = self.tree.folder_of(intent.staged)
+        self.books.intend(dataclasses.replace(intent, folder=folder))
 
     def _swap(self, slot: str, intent: Intent) -> bool:
         """Exchange the new version with the old; False where the file system cannot.
@@ -202,6 +214,12 @@ class LocalWriter:
             self.tree.discard(intent.retired)
             self._undo(intent.slot, intent.staged)
             raise
+        except (Vanished, OSError):
+            # the folder was moved or removed in the meantime, or the disk refused
+            with contextlib.suppress(Vanished, OSError):
+                give_back(self.tree, intent.retired, intent.old_name)
+            self._undo(intent.slot, intent.staged)
+            raise
 
     def _undo(self, slot: str, staged: str) -> None:
         # the intent goes first: with it, a staged file that is gone means that it was published
@@ -220,6 +238,18 @@ class LocalWriter:
             if source.sha and content_hash(data) != source.sha:
                 raise Changed(action.slot)
             self.books.objects.put(data)
+        name = local_path(action.slot, source, self.books.ancestors.get(action.slot))
+        here = slot_of(name, data[:HEAD_BYTES])
+        if (here.kind, here.language, here.format) != (
+            source.kind,
+            source.language,
+            source.format,
+        ):
+            raise NotebookError(
+                f"would be another object as the local file '{name}': a first line that says"
+                " notebook makes a file one, and without it there is none",
+                where=action.slot,
+            )
         canonical = canonical_hash(source.kind, source.format, data)
         return dataclasses.replace(source, sha=content_hash(data), canonical=canonical), data
 

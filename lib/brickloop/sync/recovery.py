@@ -90,15 +90,18 @@ def _settle(tree: DiskTree, intent: Intent) -> tuple[bool, list[str]]:
     thrown: list[str] = []
     if intent.result is None:
         return _settle_delete(tree, intent)
-    came_true = True
+    # what was moved away with its folder, or went with it, was not published
+    came_true = not intent.staged or intent.folder == tree.folder_of(intent.staged)
     if intent.staged and tree.look(intent.staged) is not None:
         left = content_hash(tree.peek(intent.staged) or b"")
         if tree.same(intent.staged, intent.result.name):
+            came_true = True
             tree.unlink(intent.staged)
         elif left == intent.result.local_sha:
             came_true = False
             thrown.append(intent.staged)
         elif left == intent.old_sha:
+            came_true = True
             thrown.append(intent.staged)
         else:
             came_true = False

@@ -56,6 +56,8 @@ class Intent:
     """The staged name that the old version moves to."""
     old_name: str = ""
     old_sha: str = ""
+    folder: int = 0
+    """The inode of the folder it was staged in: moved with its folder, it is not published."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from brickloop.errors import UsageError
 from brickloop.sync import state as memory
+from brickloop.sync.content import content_hash
 from brickloop.sync.ledger import RemoteObject
 from brickloop.sync.objects import ObjectStore
 from brickloop.sync.pace import Crew, Pace
@@ -25,7 +26,7 @@ from brickloop.sync.scan import (
 from brickloop.sync.selection import Selection
 from brickloop.sync.state import SyncState
 from brickloop.sync.tree import DiskTree
-from brickloop.sync.versions import Ancestor, Version
+from brickloop.sync.versions import Ancestor, Side, Version
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Surveyor:
         found.local = scan_local(self.tree, self.selection, self.state, self.objects)
         adopt(ancestors, found.local)
         for name in self.tree.leftovers:
-            self.tree.discard(name)
+            self._put_away(name)
         found.remote = scan_remote(
             self.remote, self.root, self.selection, ancestors, self.crew, self.pace
         )
@@ -113,6 +114,17 @@ class Surveyor:
         if not self._minds_case():
             hold_lookalikes(found.local, found.remote)
         return found
+
+    def _put_away(self, name: str) -> None:
+        """Throw away what a killed sync left behind; a version nobody has seen is kept."""
+        data = self.tree.peek(name)
+        if data is not None and self.objects.get(content_hash(data)) is None:
+            sha = self.objects.put(data, durable=True)
+            path = f"{name.rpartition('/')[0]}/found-{sha[:8]}".lstrip("/")
+            self.state.write(
+                [memory.keep_version(path, sha, Side.LOCAL.value, "found", path, len(data))]
+            )
+        self.tree.discard(name)
 
     def inspector(self) -> Inspector:
         """What reads versions of the workspace."""

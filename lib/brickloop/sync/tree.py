@@ -165,6 +165,13 @@ class DiskTree:
         name = f".brickloop-{uuid.uuid4().hex}.tmp"
         return name if folder == "." else f"{folder}/{name}"
 
+    def folder_of(self, path: str) -> int:
+        """The inode of the folder a name is in; 0 where there is none."""
+        try:
+            return self._inside(path).parent.stat().st_ino
+        except OSError:
+            return 0
+
     def stage(self, path: str, data: bytes, *, like: str | None = None) -> str:
         """The name of a new file beside ``path`` that holds ``data``, flushed to the disk.
 
@@ -188,12 +195,17 @@ class DiskTree:
         return name
 
     def publish(self, staged: str, path: str) -> None:
-        """Give a staged file its name; raises Taken when the name is in use."""
+        """Give a staged file its name; raises Taken when the name is in use.
+
+        Raises Vanished when the staged file or the folder is gone.
+        """
         source, target = self._inside(staged), self._inside(path)
         try:
             _link(source, target)
         except FileExistsError:
             raise Taken(path) from None
+        except FileNotFoundError:
+            raise Vanished(staged) from None
         except OSError as error:
             if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
                 raise
