@@ -9,6 +9,7 @@ object store first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 
@@ -148,7 +149,7 @@ class Executor:
         """Do one action, again from its guard on when the workspace asks to wait."""
         for attempt in range(_TRIES):
             try:
-                with self.pace.turn():
+                with self._turn(action):
                     return self._do(action)
             except Throttled as fault:
                 if attempt + 1 == _TRIES:
@@ -164,6 +165,11 @@ class Executor:
             except OSError as error:
                 return Outcome(action, Result.FAILED, error.strerror or str(error))
         raise AssertionError("unreachable")
+
+    def _turn(self, action: Action) -> AbstractContextManager[None]:
+        if action.verb is Verb.CREATE and action.side is Side.REMOTE:
+            return nullcontext()  # takes one itself, once its content is ready
+        return self.pace.turn()
 
     def _do(self, action: Action) -> Outcome:
         """Raises what the writers do; then the place is as it was."""

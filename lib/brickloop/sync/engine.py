@@ -47,6 +47,7 @@ from brickloop.sync.versions import Ancestor, Side
 
 _ROUNDS = 5
 _LOCK_SECONDS = 30.0
+_SPARE_HANDS = 4
 
 
 class Halted(HeldBack):
@@ -252,7 +253,8 @@ class Synchronizer:
     @contextmanager
     def crew(self) -> Iterator[Crew]:
         """Threads for requests."""
-        crew = Crew(self._parallel)
+        # more hands than requests under way: what a request needs is ready when its turn comes
+        crew = Crew(self._parallel if self._parallel == 1 else self._parallel + _SPARE_HANDS)
         try:
             yield crew
         finally:
@@ -329,7 +331,7 @@ class Synchronizer:
         books = Books(self.state, self.objects, ancestors)
         return Executor(
             LocalWriter(self.tree, self.remote, self.root, books),
-            RemoteWriter(self.tree, self.remote, self.root, books),
+            RemoteWriter(self.tree, self.remote, self.root, books, self.pace),
             books,
             crew,
             self.pace,

@@ -14,6 +14,7 @@ from brickloop.sync.content import (
     slot_of,
     slot_path,
 )
+from brickloop.sync.pace import Pace
 from brickloop.sync.plan import Action
 from brickloop.sync.remote import Content, Kind, Missing, Remote
 from brickloop.sync.scan import remote_version
@@ -44,6 +45,7 @@ class RemoteWriter:
     root: str
     """The workspace folder."""
     books: Books
+    pace: Pace
 
     def make_folder(self, action: Action) -> int:
         """Make a folder; raises AlreadyThere over a file."""
@@ -52,9 +54,13 @@ class RemoteWriter:
         return 0
 
     def create(self, action: Action) -> int:
-        """Write an object where there is none; raises AlreadyThere."""
+        """Write an object where there is none; raises AlreadyThere.
+
+        Takes its own turn, for the request alone: nothing has to stay as it was meanwhile.
+        """
         content = self._local_content(action)
-        self._put_new(action.slot, content)
+        with self.pace.turn():
+            self._put_new(action.slot, content)
         return self._sent_off(action, content)
 
     def update(self, action: Action) -> int:
