@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,23 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from brickloop.flows.edges import Observed
-    from brickloop.flows.run import Runs
+    from brickloop.flows.run import RunObserver, Runs
     from brickloop.flows.target import OpenTarget
+    from brickloop.jobs.document_follower import DocumentFollower
     from brickloop.jobs.submit import RunRequest
+    from brickloop.model.run import RunStatus
 
 _SUFFIXES = (".txt", ".json", ".html")
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """A run that has ended, as far as it is known before its cells are fetched."""
+
+    run_key: str
+    status: RunStatus
+    document: DocumentFollower
+    observer: RunObserver
 
 
 class Deployment:
@@ -41,8 +54,8 @@ class Deployment:
         self._known_runs: Runs | None = None
         self._learner: ThreadPoolExecutor | None = None
         self._learned: list[Future[bool]] = []
-        self._shown: dict[str, int] = {}
-        """How many sections of a notebook's output this process has shown."""
+        self._followed: dict[str, _Followed] = {}
+        """The runs that this process has followed to their end and not fetched yet."""
 
     def uploaded(self) -> dict[str, str]:
         """Content hash of each file that is known to be in the workspace, by name; no network."""
@@ -132,7 +145,6 @@ class Deployment:
         observer = runs.observe(name, record, request)
         timeout = self._settings.seconds("run_timeout")
         status, document = runs.follow(name, record, observer, timeout=timeout)
-        self._shown[name] = observer.sections_shown
         if not status.succeeded:
             result = runs.result(status, document)
             observer.result(result)
@@ -140,6 +152,7 @@ class Deployment:
             observer.finished(result, runs.save(result, name))
             hint = f"mend it and run doit again: only {name} and what depends on it will run"
             raise failure_of(result, name, hint)
+        self._followed[name] = _Followed(record.run_key, status, document, observer)
         return {"fingerprint": fingerprint, "run_id": record.run_id}
 
     def fetch(self, name: str, fingerprint: str) -> dict[str, Any]:
@@ -151,16 +164,18 @@ class Deployment:
         record = self._ledger.latest_run(self._key, name)
         if record is None or record.run_id is None:
             raise OutputUnavailable("no run is known", where=name, hint=f"doit forget run:{name}")
-        status = run_status(runs.opened.client, runs.opened.host, record.run_id)
-        document = DocumentFollower(runs.files, record.output)
-        shown = self._shown.get(name, 0)
-        observer = runs.observe(name, record, None, sections_shown=shown)
-        for place, section in enumerate(document.finish(succeeded=status.succeeded)):
-            observer.section(section, seen=place < shown)
-        result = runs.result(status, document)
-        observer.result(result)
-        observer.finished(result, runs.save(result, name))
-        observer.close()
+        followed = self._followed.pop(name, None)
+        if followed is None or followed.run_key != record.run_key:
+            # another process ran it: its output is read and shown from the start
+            status = run_status(runs.opened.client, runs.opened.host, record.run_id)
+            document = DocumentFollower(runs.files, record.output)
+            followed = _Followed(record.run_key, status, document, runs.observe(name, record, None))
+            for section in document.finish(succeeded=status.succeeded):
+                followed.observer.section(section)
+        result = runs.result(followed.status, followed.document)
+        followed.observer.result(result)
+        followed.observer.finished(result, runs.save(result, name))
+        followed.observer.close()
         return {"fingerprint": fingerprint}
 
     def observed(self, name: str) -> Observed | None:

@@ -60,7 +60,6 @@ class RunObserver:
         self._view = view
         self._events = events
         self._shown = shown
-        self.sections_shown = 0
 
     def started(self, run_id: int, url: str) -> None:
         """The run is there."""
@@ -78,13 +77,12 @@ class RunObserver:
         """It goes on."""
         self._view.tick(status, seconds)
 
-    def section(self, section: Section, *, seen: bool = False) -> None:
-        """A section of its output has come; one that was ``seen`` is not shown again."""
-        if self._shown and not seen:
+    def section(self, section: Section) -> None:
+        """A section of its output has come."""
+        if self._shown:
             self._view.section(section)
         if self._events is not None:
             self._events.section(section)
-        self.sections_shown += 1
 
     def note(self, note: Note) -> None:
         """Something that a person should know."""
@@ -208,7 +206,6 @@ class Runs:
         request: RunRequest | None,
         *,
         show: bool = True,
-        sections_shown: int = 0,
     ) -> RunObserver:
         """Who hears of a run, with its record on disk opened."""
         from brickloop.display.run_view import RunView
@@ -220,9 +217,7 @@ class Runs:
             "parameters": dict(request.parameters or {}) if request else {},
         }
         events = RunEvents(self._settings.state_folder / "runs", record.run_id or 0, asked)
-        view = RunView(
-            name, sections_shown=sections_shown, keep_figure=figure_keeper(events.folder)
-        )
+        view = RunView(name, keep_figure=figure_keeper(events.folder))
         return RunObserver(name, view, events, shown=show)
 
     def follow(

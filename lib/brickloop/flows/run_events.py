@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +117,11 @@ class RunEvents:
     def _open(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         _forget_old(root, self.folder)
-        known = list(_events(self.folder))
-        if known and known[0].get("run_key") != self._request.get("run_key"):
+        first = next(_events(self.folder), None)
+        if first is not None and first.get("run_key") != self._request.get("run_key"):
             aside = self.folder.with_name(f"{self.folder.name}-{int(time.time() * 1000)}")
             self.folder.rename(aside)
-            known = []
-        for event in known:
+        for event in _events(self.folder):
             self._sequence = max(self._sequence, int(event.get("seq") or 0))
             if event.get("kind") == "section":
                 self._sections[str(event.get("digest"))] += 1
@@ -333,19 +332,18 @@ def _without_secrets(request: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _events(folder: Path) -> list[dict[str, Any]]:
-    """The events that can be read, in their order."""
-    found = []
+def _events(folder: Path) -> Iterator[dict[str, Any]]:
+    """The events that can be read, in their order; one after the other, for they may be large."""
     try:
-        lines = (folder / "events.jsonl").read_bytes().splitlines()
+        file = (folder / "events.jsonl").open("rb")
     except FileNotFoundError:
-        return []
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            event = json.loads(line)
-            if isinstance(event, dict):
-                found.append(event)
-    return found
+        return
+    with file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    yield event
 
 
 def _last_byte(handle: int) -> bytes:
