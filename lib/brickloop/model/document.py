@@ -20,6 +20,8 @@ from typing import Any
 from brickloop.errors import OutputDamaged, OutputNotOurs, OutputTooNew, OutputUnavailable
 
 SCHEMA_VERSION = 1
+_BEGINNING = b'{"v": '
+"""Of every line that NotebookOutput writes."""
 _BLOB = re.compile(r"blob/[0-9a-f]{64}\.[a-z]{2,5}(\.b64)?")
 
 
@@ -233,6 +235,10 @@ def unsealed_reason(chunk: bytes) -> OutputUnavailable:
     """What is wrong with a chunk that is not sealed and will not be any more."""
     try:
         _load(chunk.split(b"\n", 1)[0])
+    except OutputNotOurs as error:
+        # the first line may have been cut
+        if chunk[: len(_BEGINNING)] != _BEGINNING[: len(chunk)]:
+            return error
     except OutputUnavailable as error:
         return error
     return OutputDamaged("a part of the output is not whole", hint="run the notebook again")

@@ -13,7 +13,7 @@ import types
 from pathlib import Path
 
 import pytest
-from tests.fakes.notebook import begin_attempt, chunks, follower, live, writer_folders
+from tests.fakes.notebook import begin_attempt, chunks, follower, live, png, writer_folders
 
 from brickloop.model.document import is_sealed
 from brickloop.runtime import sinks, stream
@@ -292,6 +292,61 @@ def test_a_process_may_end_in_any_way(folder, ending, code, sections, complete):
         assert document.reason.startswith("output incomplete")
     if ending == "raise":
         assert found[-1].text == "ValueError: end"
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["whole files", "half a file"])
+def test_killed_at_any_write_it_leaves_a_document_that_can_be_read(tmp_path, monkeypatch, torn):
+    titles = ["a", "figure", "large", "b", "Uncaught error"]
+
+    def write(folder: Path, deadly: int) -> int:
+        """Writes until the write of that number; how many there were."""
+        count = 0
+
+        def put(self, name, data):
+            nonlocal count
+            if count == deadly:
+                if torn:
+                    target = Path(self._folder) / name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(data[: len(data) // 2])
+                raise Killed
+            count += 1
+            taken(self, name, data)
+
+        monkeypatch.setattr(sinks.FolderSink, "put", put)
+        begin_attempt()
+        with live(folder) as output:
+            output.add_section("a", "1")
+            output.add_figure("figure", png())
+            output.metadata["k"] = "v"
+            output.add_section("large", "x" * 900_000)
+            output.add_section("b", "2")
+            raise ValueError("end")
+        return count
+
+    taken = sinks.FolderSink.put
+    with pytest.raises(ValueError, match="end"):
+        write(tmp_path / "all", -1)
+    writes = len(list((tmp_path / "all").glob("*/*.*"))) + 1
+    for deadly in range(writes):
+        with pytest.raises((Killed, ValueError)):
+            write(tmp_path / str(deadly), deadly)
+        reader = follower(tmp_path / str(deadly))
+        found = [section.title for section in reader.finish(succeeded=False)]
+        assert found == titles[: len(found)]
+        document = reader.document()
+        if document is None or reader.error is not None:
+            assert deadly == 0
+            continue
+        assert [section.title for section in document.sections] == found
+        # what is missing then is the list of the chunks, which have all come
+        assert document.complete is (deadly == writes - 1)
+        assert document.complete is (not document.reason)
+    assert found == titles
 
 
 def test_a_text_over_a_store_s_limit_is_split_between_characters():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 from brickloop.runtime.wheel import runtime_wheel
 
@@ -34,6 +35,21 @@ def test_it_installs_and_imports_without_anything_else(tmp_path):
         [sys.executable, "-S", "-E", "-c", script], capture_output=True, text=True
     )
     assert (result.stdout, result.stderr) == ("1.0\n", "")
+
+
+def test_it_holds_every_module_that_notebooks_need():
+    import io
+
+    from brickloop.runtime import wheel
+
+    names = {path.name for path in Path(wheel.__file__).parent.glob("*.py")} - {"wheel.py"}
+    with zipfile.ZipFile(io.BytesIO(runtime_wheel("1.0")[1])) as archive:
+        shipped = {
+            name.rsplit("/", 1)[1]
+            for name in archive.namelist()
+            if name.startswith("brickloop/runtime/")
+        }
+    assert shipped == names
 
 
 def test_its_record_names_every_file(tmp_path):
