@@ -309,6 +309,13 @@ def test_what_only_changes_something_has_an_empty_result(run: Callable[..., Any]
     assert run("DROP TABLE changed").fetchall() == []
 
 
+def test_dml_counts_the_rows_that_changed(run: Callable[..., Any]) -> None:
+    run("CREATE OR REPLACE TABLE counted AS SELECT id AS a, 'x' AS b FROM range(5)")
+    assert run("UPDATE counted SET b = 'y' WHERE a = 1").rowcount == 1
+    assert run("DELETE FROM counted WHERE a > 2").rowcount == 2
+    assert run("SELECT count(*) FROM counted").fetchone()[0] == 3
+
+
 def test_nested_types_are_json_text_for_clients_that_ask(local_server: LocalServer) -> None:
     with connect(local_server, _use_arrow_native_complex_types=False) as made:
         cursor = made.cursor()
