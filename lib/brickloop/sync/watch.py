@@ -6,6 +6,7 @@ did not work is tried again, later and later, while the rest goes on.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 import time
@@ -167,7 +168,9 @@ class Watcher:
         plans = self._plans
         if self._outage is not None:
             return self._outage.at
-        moments = [self._whole_at, *plans.gone.values()]
+        if plans.gone:
+            return min(plans.gone.values())
+        moments = [self._whole_at]
         moments += [due.at for due in plans.retries.values()]
         if self._polls:
             moments.append(self._poll_at)
@@ -194,6 +197,7 @@ class Watcher:
         for path, due in plans.retries.items():
             if due.at > now:
                 continue
+            due.at = math.inf  # until it has failed again
             if path:
                 plans.saved[path] = None
             else:
@@ -266,7 +270,7 @@ class Watcher:
         """Look whether anything moved in the workspace, more seldom the longer nothing does."""
         if self._pushes:
             snapshot = take_snapshot(self._sync)
-            self._plans.whole = snapshot != self._snapshot
+            self._plans.whole = self._plans.whole or snapshot != self._snapshot
             self._snapshot = snapshot
         else:
             # nothing tells of local changes here: they are found by looking
