@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_benchmark_is_found_and_listed_with_what_it_measures(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert set(find_benchmarks()) >= {"noop", "run", "output", "report", "cells"}
+    assert set(find_benchmarks()) >= {"noop", "run", "output", "report", "cells", "sync"}
     assert main([]) == 0
     listed = capsys.readouterr().out.splitlines()
     for name in find_benchmarks():
@@ -32,7 +32,7 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(
     assert "noop" in error
 
 
-@pytest.mark.parametrize("name", ["noop", "run", "output", "report", "query", "cells"])
+@pytest.mark.parametrize("name", ["noop", "run", "output", "report", "query", "cells", "sync"])
 def test_each_explains_itself_and_refuses_senseless_numbers(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
