@@ -29,7 +29,9 @@ class OfflineDeployment(Deployment):
         )
         return {"path": remote}
 
-    def run(self, name: str, fingerprint: str, parameters: Any) -> dict[str, Any]:
+    def run(
+        self, name: str, fingerprint: str, parameters: Any, *, again: bool = False
+    ) -> dict[str, Any]:
         """As if the notebook had run well."""
         return {"fingerprint": fingerprint, "run_id": 1}
 

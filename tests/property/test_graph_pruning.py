@@ -49,7 +49,9 @@ class RecordingDeployment(Deployment):
         )
         return {"path": remote}
 
-    def run(self, name: str, fingerprint: str, parameters: Any) -> dict[str, Any]:
+    def run(
+        self, name: str, fingerprint: str, parameters: Any, *, again: bool = False
+    ) -> dict[str, Any]:
         self.done.append(f"run {name}")
         if name in self.failing:
             raise RunFailed("it fails", where=name)

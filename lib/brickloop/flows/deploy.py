@@ -132,8 +132,15 @@ class Deployment:
 
         wait(self._learned)
 
-    def run(self, name: str, fingerprint: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        """Run a notebook to its end and show it.
+    def run(
+        self,
+        name: str,
+        fingerprint: str,
+        parameters: Mapping[str, str],
+        *,
+        again: bool = False,
+    ) -> dict[str, Any]:
+        """Run a notebook to its end and show it; with ``again`` also if such a run succeeded.
 
         Raises RunFailed when it does not succeed, TimedOut when it reached its time limit.
         """
@@ -141,7 +148,7 @@ class Deployment:
 
         runs = self._runs()
         request = self._request(runs.opened, name, parameters)
-        record = runs.ask(name, fingerprint, request)
+        record = runs.ask(name, fingerprint, request, resume="active" if again else "succeeded")
         observer = runs.observe(name, record, request)
         timeout = self._settings.seconds("run_timeout")
         status, document = runs.follow(name, record, observer, timeout=timeout)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_VOLUME = "/Volumes/main/default/brickloop"
 _TAKEN_UP = {"asked", "running"}
+# its success may have been seen by a process that was killed before it could tell anybody
+_SUCCEEDED = "succeeded"
 _SERVER_MARGIN = 60.0
 _HINTS = (
     (
@@ -44,7 +46,7 @@ _HINTS = (
     ),
 )
 Interrupt = Literal["cancel", "detach"]
-Resume = Literal["active", "ended", "never"]
+Resume = Literal["never", "active", "ended", "succeeded"]
 
 
 class RunObserver:
@@ -168,8 +170,8 @@ class Runs:
 
         ``request`` needs no key, output folder or wheel: they are given here. ``known_as`` is its
         name in the ledger. ``resume`` says what is taken up: a run that goes on (``active``), also
-        one that has ended meanwhile (``ended``), or none (``never``). Raises what ``submit`` and
-        ``run_job`` do.
+        one that has ended meanwhile (``ended``), even if it was seen to succeed (``succeeded``), or
+        none (``never``). Raises what ``submit`` and ``run_job`` do.
         """
         from brickloop.jobs.status import is_gone
 
@@ -178,7 +180,9 @@ class Runs:
             record is not None
             and resume != "never"
             and record.fingerprint == fingerprint
-            and record.state in _TAKEN_UP
+            and (
+                record.state in _TAKEN_UP or (resume == "succeeded" and record.state == _SUCCEEDED)
+            )
         )
         if record is None or not known:
             record = self._new(known_as or name, fingerprint)

@@ -91,11 +91,6 @@ def wants_everything(dodo: Mapping[str, Any]) -> bool:
     Only then may tasks that are up to date be left out, and only where nothing else in the dodo.py
     can name them.
     """
-    arguments = _state.arguments
-    if arguments is None:
-        if not is_doit(sys.argv[0]):
-            return False
-        arguments = sys.argv[1:]
     makers = [
         name
         for name, value in dodo.items()
@@ -103,21 +98,38 @@ def wants_everything(dodo: Mapping[str, Any]) -> bool:
     ]
     if len(makers) != 1 or "default_tasks" in dodo.get("DOIT_CONFIG", {}):
         return False
-    return _names_no_task(arguments[1:] if arguments[:1] == ["run"] else arguments)
+    values, names = _asked()
+    if values is None or names:
+        return False
+    return not (values.get("always") or values.get("single"))
 
 
-def _names_no_task(words: list[str]) -> bool:
+def wants_again() -> bool:
+    """Whether tasks are to be done although they are up to date."""
+    values, _ = _asked()
+    always = values is not None and bool(values.get("always"))
+    return always or (_state.choice is not None and _state.choice.force)
+
+
+def _asked() -> tuple[dict[str, Any] | None, list[str]]:
+    """Options and names of tasks of `doit run`; None where something else was asked for."""
     from doit import cmd_base
     from doit.cmd_run import Run
     from doit.cmdparse import CmdOption, CmdParse, CmdParseError
 
+    words = _state.arguments
+    if words is None:
+        if not is_doit(sys.argv[0]):
+            return None, []
+        words = sys.argv[1:]
+    words = words[1:] if words[:1] == ["run"] else words
     options = (*cmd_base.DoitCmdBase.base_options, *Run.cmd_options)
     parser = CmdParse([CmdOption(one) for one in (*options, *cmd_base.DodoTaskLoader.cmd_options)])
     try:
         values, names = parser.parse_only(list(words))
     except CmdParseError:
-        return False
-    return not names and not values.get("always") and not values.get("single")
+        return None, []
+    return values, list(names)
 
 
 def is_doit(program: str) -> bool:

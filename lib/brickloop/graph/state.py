@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.display import diagnostics
+from brickloop.graph.memory import notebook_name
 from brickloop.sync.ledger import Ledger
 
 _LAST_KEY = "deps:"
@@ -62,12 +63,15 @@ class LedgerBackend:
         self._tasks[task_id] = {}
         self._changed.discard(task_id)
         self._ledger.forget_task_state(self._target, task_id)
+        if task_id.startswith("run:"):
+            self._ledger.forget_success(self._target, notebook_name(task_id))
 
     def remove_all(self) -> None:
         """Forget all tasks of this target."""
         self._tasks.clear()
         self._changed.clear()
         self._ledger.forget_task_state(self._target)
+        self._ledger.forget_success(self._target)
 
     def dump(self) -> None:
         """Make what is left durable, and close."""

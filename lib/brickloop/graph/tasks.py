@@ -195,7 +195,7 @@ class TaskMaker:
         if self._choice.full_refresh:
             parameters["full_refresh"] = "true"
         begun = time.monotonic()
-        values = graph.deployment.run(name, fingerprint, parameters)
+        values = graph.deployment.run(name, fingerprint, parameters, again=session.wants_again())
         self._learn(notebook, begun)
         now = graph.prints.of(name)
         self._keep_digest(name, now)

@@ -251,6 +251,15 @@ class Ledger:
             ),
         )
 
+    def forget_success(self, target: str, notebook: str | None = None) -> None:
+        """Take up no more what a notebook's runs, or all of a target, were seen to achieve."""
+        chosen = "" if notebook is None else " AND notebook = ?"
+        values = (target,) if notebook is None else (target, notebook)
+        self._write(
+            "UPDATE runs SET state = 'forgotten' WHERE state = 'succeeded' AND target = ?" + chosen,
+            values,
+        )
+
     def run_states(self, target: str) -> dict[str, str]:
         """State of the run of each notebook that was asked for last."""
         return dict(
