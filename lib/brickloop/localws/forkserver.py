@@ -18,7 +18,9 @@ import traceback
 import warnings
 from typing import Any
 
-_IDLE_IMPORTS = ("matplotlib.pyplot", "matplotlib.backends.backend_agg")
+_IDLE_IMPORTS = (
+    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "sqlglot.dialects.databricks"
+)  # fmt: skip
 
 
 class Forkserver:
