@@ -34,6 +34,7 @@ _STATES = {
     "DELTA_MISSING_DELTA_TABLE": "42P01",
     "DELTA_NOT_NULL_CONSTRAINT_VIOLATED": "23502",
     "DELTA_SCHEMA_MISMATCH": "42KDG",
+    "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION": "42816",
     "DELTA_UNSUPPORTED_DROP_COLUMN": "0AKDC",
     "DELTA_UNSUPPORTED_RENAME_COLUMN": "0AKDC",
     "DELTA_VERSION_NOT_FOUND": "22003",
@@ -83,6 +84,8 @@ _STATES = {
     "USER_RAISED_EXCEPTION": "P0001",
     "VARIABLE_ALREADY_EXISTS": "42723",
     "VARIABLE_NOT_FOUND": "42883",
+    "VOLUME_ALREADY_EXISTS": "42000",
+    "VOLUME_NOT_FOUND": "42704",
     "WRONG_COMMAND_FOR_OBJECT_TYPE": "42809",
     "WRONG_NUM_ARGS": "42605",
     "WRONG_NUM_ARGS.WITHOUT_SUGGESTION": "42605",
@@ -399,6 +402,22 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
             "NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION",
             f"{f.group(1)} cannot be represented as Decimal({f.group(2)}). Use `try_cast` to"
             " tolerate it and return NULL instead.",
+        ),
+    ),
+    (
+        re.compile(r"Schema contains duplicate unqualified field name \"?(\S+?)\"?$"),
+        lambda f, _: analysis_error(
+            "COLUMN_ALREADY_EXISTS",
+            f"The column `{f.group(1)}` already exists. Choose another name or rename the existing"
+            " column.",
+        ),
+    ),
+    (
+        re.compile(r"No version of the Delta table exists at or before timestamp (\S+)"),
+        lambda f, _: analysis_error(
+            "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION",
+            f"The provided timestamp ({f.group(1)}) is before the earliest version available to"
+            " this table.",
         ),
     ),
     (re.compile(r"divide by zero", re.IGNORECASE), _arithmetic),

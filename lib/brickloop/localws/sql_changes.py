@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
 
 _LARGEST_LIST = 10_000
+_DAYS = frozenset({"CURRENT_DATE", "CURDATE"})
+_CLOCKS = _DAYS | {"CURRENT_TIMESTAMP", "NOW"}
 _LEDGER = "_copy_into"
 _COUNTS = {
     "INSERT": ("num_affected_rows", "num_inserted_rows"),
@@ -90,7 +92,7 @@ def change_rows(context: SqlContext, cursor: Cursor) -> Answer:
     kind = cursor.tokens[0].upper
     cursor.take_any("FROM", "INTO")
     target = _target(context, cursor.name())
-    text, _ = prepare(context, cursor.text, cursor.args)
+    text, _ = prepare(context, _with_clock(context, cursor.text), cursor.args)
     if kind in {"DELETE", "UPDATE"} and "SELECT" in {token.upper for token in read_tokens(text)}:
         text = _inline_queries(context, text)
     if has_feed(target) and target is not None:
@@ -365,6 +367,25 @@ def _with_defaults(source: str, fields: list[Action]) -> str:
     for token, default in reversed(replaced):
         source = source[: token.start] + default + source[token.end :]
     return source
+
+
+def _with_clock(context: SqlContext, text: str) -> str:
+    """The statement with the time in it: the engine does not know it in these conditions."""
+    tokens = read_tokens(text)
+    found = [
+        (token, tokens[index + 2])
+        for index, token in enumerate(tokens)
+        if token.upper in _CLOCKS
+        and [each.text for each in tokens[index + 1 : index + 3]] == ["(", ")"]
+    ]
+    if not found:
+        return text
+    shown = "SELECT CAST(current_timestamp() AS STRING), CAST(current_date() AS STRING)"
+    moment, day = (column[0].as_py() for column in context.bare(shown).toArrow().columns)
+    for first, last in reversed(found):
+        clock = f"DATE'{day}'" if first.upper in _DAYS else f"TIMESTAMP'{moment}'"
+        text = text[: first.start] + clock + text[last.end :]
+    return text
 
 
 def _inline_queries(context: SqlContext, text: str) -> str:

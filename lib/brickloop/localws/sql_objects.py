@@ -18,6 +18,7 @@ from brickloop.localws.sql_context import SqlContext
 from brickloop.localws.sql_functions import create_function, drop_function
 from brickloop.localws.sql_query import accept_query
 from brickloop.localws.sql_tokens import Cursor, quoted_name
+from brickloop.localws.sql_volumes import create_volume, drop_volume
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
@@ -39,6 +40,8 @@ def create(context: SqlContext, cursor: Cursor, *, replace: bool, temporary: boo
         return _create_catalog(context, cursor)
     if cursor.take("FUNCTION"):
         return create_function(context, cursor, replace=replace, temporary=temporary)
+    if cursor.take("VOLUME"):
+        return create_volume(context, cursor)
     raise unsupported(f"CREATE {_kind(cursor)}")
 
 
@@ -52,6 +55,8 @@ def drop(context: SqlContext, cursor: Cursor) -> DataFrame:
         return _drop_catalog(context, cursor)
     if cursor.take("TEMPORARY", "FUNCTION") or cursor.take("FUNCTION"):
         return drop_function(context, cursor)
+    if cursor.take("VOLUME"):
+        return drop_volume(context, cursor)
     raise unsupported(f"DROP {_kind(cursor)}")
 
 

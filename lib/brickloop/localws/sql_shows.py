@@ -15,6 +15,7 @@ from brickloop.localws.sql_maintenance import describe_detail, describe_history,
 from brickloop.localws.sql_query import accept_query, run_query
 from brickloop.localws.sql_relations import columns_of, comment_of
 from brickloop.localws.sql_tokens import Cursor, quoted_name, string_literal
+from brickloop.localws.sql_volumes import volume_names
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
@@ -293,6 +294,13 @@ def _show_functions(context: SqlContext, cursor: Cursor, scope: str = "ALL") -> 
     return _names(context, "function", sorted(names), None)
 
 
+def _show_volumes(context: SqlContext, cursor: Cursor) -> DataFrame:
+    catalog, schema = _schema(context, cursor)
+    pattern = _pattern(cursor)
+    rows = [(schema, v) for v in volume_names(context, catalog, schema) if _matches(v, pattern)]
+    return context.rows("database string, volume_name string", rows)
+
+
 def _refuse(context: SqlContext, cursor: Cursor) -> DataFrame:
     raise unsupported(" ".join(cursor.text.split()[:2]).upper())
 
@@ -367,5 +375,5 @@ _SHOWS = (
     (("GRANTS",), _refuse),
     (("GROUPS",), _refuse),
     (("USERS",), _refuse),
-    (("VOLUMES",), _refuse),
+    (("VOLUMES",), _show_volumes),
 )

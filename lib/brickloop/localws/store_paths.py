@@ -30,6 +30,11 @@ class StorePaths:
         self._root = str(layout.root)
         self._shown_root = str(shown_root or layout.root)
 
+    @property
+    def volumes(self) -> Path:
+        """The tree behind ``/Volumes``."""
+        return self._layout.volumes
+
     def real(self, path: str) -> str:
         """The path for the engine; raises PATH_NOT_FOUND for one that would lead out."""
         for root in (self._root, self._shown_root):

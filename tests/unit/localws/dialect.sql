@@ -108,6 +108,9 @@ CREATE TABLE types (a TINYINT, b SMALLINT, c INT, d BIGINT, e FLOAT, f DOUBLE, g
 CREATE TABLE people USING parquet AS SELECT 'Ada' AS name, 36 AS age
 --: done
 
+CREATE TABLE twice AS SELECT 1 AS a, 2 AS a
+--: error COLUMN_ALREADY_EXISTS 42711
+
 CREATE TABLE keys (a INT, b INT, CONSTRAINT pk PRIMARY KEY (a))
 --: done
 
@@ -183,6 +186,9 @@ DELETE FROM orders WHERE id IN (SELECT id FROM orders WHERE amount = 0)
 
 DELETE FROM orders o WHERE EXISTS (SELECT 1 FROM numbers n WHERE n.id = o.id AND n.square > 20)
 --: UNSUPPORTED a correlated subquery in DELETE or UPDATE
+
+DELETE FROM orders WHERE ordered > current_date() OR now() < TIMESTAMP'2000-01-01 00:00:00'
+--: 0 changed
 
 MERGE INTO orders t USING (SELECT 4 AS id, 'cid' AS customer, 7.00 AS amount UNION ALL SELECT 9, 'eve', 8.00) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET amount = s.amount WHEN NOT MATCHED THEN INSERT (id, customer, amount) VALUES (s.id, s.customer, s.amount)
 --: 2 changed
@@ -420,6 +426,9 @@ SELECT count(*) AS n FROM orders@v1
 
 SELECT count(*) AS n FROM orders VERSION AS OF 999
 --: error DELTA_VERSION_NOT_FOUND 22003
+
+SELECT count(*) AS n FROM orders TIMESTAMP AS OF '2020-01-01'
+--: error DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION 42816
 
 DESCRIBE HISTORY numbers
 --: version BIGINT, timestamp TIMESTAMP, userId STRING, userName STRING, operation STRING, operationParameters MAP<STRING,STRING>, notebook STRUCT<notebookId:STRING>, clusterId STRING, readVersion BIGINT, isolationLevel STRING, isBlindAppend BOOLEAN, operationMetrics MAP<STRING,STRING>, userMetadata STRING, engineInfo STRING / 2 rows
@@ -750,6 +759,19 @@ BEGIN DECLARE x INT; END
 --: UNSUPPORTED SQL scripts
 
 # Files
+
+CREATE VOLUME IF NOT EXISTS landing COMMENT 'where files land'
+--: done
+
+SHOW VOLUMES
+--: database STRING, volume_name STRING
+["shop", "landing"]
+
+DROP VOLUME landing
+--: done
+
+DROP VOLUME landing
+--: error VOLUME_NOT_FOUND 42704
 
 LIST '/Volumes/main/default/files/orders'
 --: path STRING, name STRING, size BIGINT, modification_time TIMESTAMP / 2 rows
