@@ -6,8 +6,9 @@ certain stays as it is.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyspark.errors.exceptions.connect import (
@@ -99,9 +100,44 @@ _ELSEWHERE = re.compile(
 _CLASS = re.compile(r"\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*(.*)", re.DOTALL)
 
 
-def analysis_error(condition: str, message: str) -> Exception:
-    """An AnalysisException with its class, SQLSTATE and Spark's form of message."""
-    return _made(AnalysisException, condition, message)
+def analysis_error(condition: str, message: str, place: str = "") -> Exception:
+    """An AnalysisException with its class, SQLSTATE and Spark's form of message.
+
+    ``place`` is ``line 1 pos 7`` where the statement is at fault there.
+    """
+    return _made(AnalysisException, condition, message, place)
+
+
+def column_not_found(
+    parts: Sequence[str], known: Iterable[str] = (), statement: str = ""
+) -> Exception:
+    """The error for a name that is no column; ``known`` are names that it might be."""
+    shown = ".".join(f"`{part}`" for part in parts)
+    message = f"A column, variable, or function parameter with name {shown} cannot be resolved."
+    place = place_of(parts[-1], statement)
+    last = parts[-1].lower()
+    near = sorted(
+        dict.fromkeys(known),
+        key=lambda name: -difflib.SequenceMatcher(None, name.lower(), last).ratio(),
+    )[:5]
+    if not near:
+        return analysis_error("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", message, place)
+    choices = ", ".join(f"`{name}`" for name in near)
+    return analysis_error(
+        "UNRESOLVED_COLUMN.WITH_SUGGESTION",
+        f"{message} Did you mean one of the following? [{choices}].",
+        place,
+    )
+
+
+def place_of(name: str, statement: str) -> str:
+    """Where the statement has a name, as ``line 1 pos 7``; empty where that is not certain."""
+    pattern = rf"(?:(?<=`)|(?<![\w`])){re.escape(name)}(?![\w`]|`?\()"
+    found = [match.start() for match in re.finditer(pattern, statement, re.IGNORECASE)]
+    if len(found) != 1:
+        return ""
+    before = statement[: found[0]]
+    return f"line {before.count(chr(10)) + 1} pos {found[0] - (before.rfind(chr(10)) + 1)}"
 
 
 def unsupported(feature: str, hint: str = "") -> Exception:
@@ -126,7 +162,7 @@ def parse_error(statement: str, near: str, position: int) -> Exception:
     return error
 
 
-def table_not_found(name: str) -> Exception:
+def table_not_found(name: str, place: str = "") -> Exception:
     """The error for a table or view that is not there."""
     return analysis_error(
         "TABLE_OR_VIEW_NOT_FOUND",
@@ -134,6 +170,7 @@ def table_not_found(name: str) -> Exception:
         " the schema and catalog.\nIf you did not qualify the name with a schema, verify the"
         " current_schema() output, or qualify the name with the correct schema and catalog.\nTo"
         " tolerate the error on drop use DROP VIEW IF EXISTS or DROP TABLE IF EXISTS.",
+        place,
     )
 
 
@@ -200,9 +237,9 @@ def translate(error: SparkConnectGrpcException, statement: str = "") -> Exceptio
     return known
 
 
-def _made(kind: type[Any], condition: str, message: str) -> Exception:
+def _made(kind: type[Any], condition: str, message: str, place: str = "") -> Exception:
     state = _STATES[condition]
-    text = f"[{condition}] {message.rstrip()} SQLSTATE: {state}"
+    text = f"[{condition}] {message.rstrip()} SQLSTATE: {state}" + (f"; {place}" if place else "")
     error: Exception = kind(text, errorClass=condition, sql_state=state)
     return error
 
@@ -223,12 +260,9 @@ def _parse_failure(found: re.Match[str], statement: str) -> Exception:
     return parse_error(statement or near, near, begin if statement else 0)
 
 
-def _column_missing(found: re.Match[str], _statement: str) -> Exception:
-    return analysis_error(
-        "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
-        "A column, variable, or function parameter with name"
-        f" {_attribute(found.group(1))} cannot be resolved.",
-    )
+def _column_missing(found: re.Match[str], statement: str) -> Exception:
+    parts = re.findall(r'Identifier\("([^"]*)"\)', found.group(1))
+    return column_not_found(parts, statement=statement)
 
 
 def _table_missing(name: str, statement: str) -> Exception:
@@ -236,7 +270,8 @@ def _table_missing(name: str, statement: str) -> Exception:
     last = re.escape(name.rpartition(".")[2].strip("`"))
     part = r"(?:`[^`]+`|\w+)"
     found = re.search(rf"(?:{part}\.){{1,2}}`?{last}`?(?![\w`.])", statement, re.IGNORECASE)
-    return table_not_found(found.group() if found else name)
+    whole = found.group() if found else name
+    return table_not_found(whole, place_of(name.rpartition(".")[2].strip("`"), statement))
 
 
 def _unknown_function(name: str) -> Exception:

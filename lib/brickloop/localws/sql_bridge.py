@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from brickloop.localws.spark_errors import analysis_error, unsupported
+from brickloop.localws.spark_errors import analysis_error, column_not_found, unsupported
 from brickloop.localws.sql_context import OWN_VIEW, SqlContext
 from brickloop.localws.sql_functions import expand_function, find_function
 from brickloop.localws.sql_relations import information_schema, read_files, table_changes
@@ -394,11 +394,7 @@ class Bridge:
         names = [column.name.lower() for column in found]
         unknown = [name for name in gone if name not in names]
         if unknown:
-            raise analysis_error(
-                "UNRESOLVED_COLUMN.WITH_SUGGESTION",
-                f"A column, variable, or function parameter with name `{unknown[0]}` cannot be"
-                f" resolved. Did you mean one of the following? [`{'`, `'.join(names[:5])}`].",
-            )
+            raise column_not_found([unknown[0]], names)
         kept: list[exp.Expr] = [c for c in found if c.name.lower() not in gone]
         items = list(select.expressions)
         place = next(i for i, each in enumerate(items) if each is item)

@@ -13,7 +13,7 @@ from pyspark.errors.exceptions.base import PySparkException
 
 from brickloop.localws.delta_log import Action, commit_versions, read_commit, read_facts
 from brickloop.localws.registry import Entry
-from brickloop.localws.spark_errors import analysis_error, unsupported
+from brickloop.localws.spark_errors import analysis_error, column_not_found, unsupported
 from brickloop.localws.sql_changefeed import append_rows, has_feed
 from brickloop.localws.sql_changefeed import change_rows as feed_changes
 from brickloop.localws.sql_context import Answer, SqlContext
@@ -316,11 +316,7 @@ def _fill_columns(
     names = columns if columns is not None else list(given)
     unknown = [name for name in names if name.lower() not in known]
     if unknown:
-        raise analysis_error(
-            "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
-            f"A column, variable, or function parameter with name `{unknown[0]}` cannot be"
-            " resolved.",
-        )
+        raise column_not_found([unknown[0]], [field["name"] for field in fields])
     if len(names) != len(given):
         raise analysis_error(
             "INSERT_COLUMN_ARITY_MISMATCH.NOT_ENOUGH_DATA_COLUMNS"

@@ -8,10 +8,16 @@ from typing import Any
 from pyspark.errors.exceptions.base import PySparkException
 from pyspark.sql.connect.dataframe import DataFrame
 
-from brickloop.localws.spark_errors import is_parse_error, is_unknown, unsupported
+from brickloop.localws.spark_errors import (
+    column_not_found,
+    is_parse_error,
+    is_unknown,
+    unsupported,
+)
 from brickloop.localws.sql_bridge import Bridge, needs_bridge
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_literals import SqlText, bind
+from brickloop.localws.sql_relations import columns_of
 from brickloop.localws.sql_tokens import Token, read_tokens, string_literal
 from brickloop.localws.sql_trees import generate, parse, read_path_versions
 
@@ -112,7 +118,7 @@ def _resolved(
             else:
                 changed = _name_found(context, text, error)
             if changed is None:
-                raise
+                raise _with_suggestions(context, text, error) from None
             try:
                 if args:
                     changed, args = bind(changed, args), None
@@ -124,6 +130,22 @@ def _resolved(
                 # the error in the user's own words says more
                 raise error from None
     return context.engine(text, args, kwargs, views)
+
+
+def _with_suggestions(
+    context: SqlContext, text: str, error: PySparkException
+) -> PySparkException | Exception:
+    """The error, with the columns that the user may have meant where a column is not there."""
+    found = _UNRESOLVED.search(str(error))
+    if found is None or "WITHOUT_SUGGESTION" not in str(error):
+        return error
+    parts = [part.strip("`") for part in re.findall(r"`[^`]+`", found.group(1))]
+    known = [
+        str(field.name)
+        for entry in context.catalog.ensure_text(text)
+        for field in columns_of(context, entry)
+    ]
+    return column_not_found(parts, known, text)
 
 
 def _respelled(text: str) -> str | None:

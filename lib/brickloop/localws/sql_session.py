@@ -50,7 +50,7 @@ from brickloop.localws.session import LocalSession, open_session
 from brickloop.localws.sql_literals import SqlText
 from brickloop.localws.sql_tokens import string_literal
 
-_PLACE = re.compile(r"\(line (\d+), pos (\d+)\)")
+_PLACE = re.compile(r"(?:\(|SQLSTATE: \w{5}; )line (\d+),? pos (\d+)")
 _INTEGERS = frozenset({"BIGINT", "INT", "INTEGER", "LONG", "SHORT", "SMALLINT", "TINYINT", "BYTE"})
 
 

@@ -126,7 +126,7 @@ INSERT INTO orders BY NAME SELECT 30 AS amount, 5 AS id
 --: 1 changed
 
 INSERT INTO orders (id, nope) VALUES (1, 2)
---: error UNRESOLVED_COLUMN.WITHOUT_SUGGESTION 42703
+--: error UNRESOLVED_COLUMN.WITH_SUGGESTION 42703
 
 INSERT INTO orders VALUES (1, 2)
 --: error INSERT_COLUMN_ARITY_MISMATCH 21S01
@@ -819,6 +819,9 @@ SELECT * FROM delta.`/Volumes/main/default/files/table`
 # Errors
 
 SELECT no_such_column FROM orders
+--: error UNRESOLVED_COLUMN.WITH_SUGGESTION 42703
+
+SELECT no_such_column
 --: error UNRESOLVED_COLUMN.WITHOUT_SUGGESTION 42703
 
 SELECT * FROM no_such_table

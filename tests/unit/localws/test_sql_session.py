@@ -168,6 +168,21 @@ def test_an_error_tells_its_place(open_session: Opener) -> None:
     assert "^^^" in error.message
 
 
+def test_a_wrong_name_is_shown_with_those_that_are_there(open_session: Opener) -> None:
+    session = open_session()
+    rows(session, "CREATE TABLE wares (price INT, product STRING)")
+    error = failure(session, "SELECT product,\n  prize FROM wares")
+    assert error.message == (
+        "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name"
+        " `prize` cannot be resolved. Did you mean one of the following? [`price`, `product`]."
+        " SQLSTATE: 42703; line 2 pos 2"
+    )
+    assert (error.line, error.column) == (2, 3)
+    error = failure(session, "SELECT * FROM warse")
+    assert error.message.endswith("SQLSTATE: 42P01; line 1 pos 14")
+    rows(session, "DROP TABLE wares")
+
+
 def test_a_statement_is_canceled_from_another_thread(open_session: Opener) -> None:
     session = open_session()
     begun = time.monotonic()
