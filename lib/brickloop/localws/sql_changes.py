@@ -46,6 +46,8 @@ _METRICS = {
 
 def insert(context: SqlContext, cursor: Cursor, common: str = "") -> Answer:
     """INSERT in all its forms; ``common`` is the WITH clause that stands before it."""
+    if cursor.sees("WITH", "SCHEMA", "EVOLUTION"):
+        raise unsupported("INSERT WITH SCHEMA EVOLUTION", "Use ALTER TABLE ... ADD COLUMN.")
     head_end = cursor.tokens[cursor.position - 1].end
     overwrite = cursor.take_any("INTO", "OVERWRITE") == "OVERWRITE"
     cursor.take("TABLE")
@@ -90,6 +92,8 @@ def insert(context: SqlContext, cursor: Cursor, common: str = "") -> Answer:
 def change_rows(context: SqlContext, cursor: Cursor) -> Answer:
     """UPDATE, DELETE and MERGE, which the engine does."""
     kind = cursor.tokens[0].upper
+    if cursor.sees("WITH", "SCHEMA", "EVOLUTION"):
+        raise unsupported("MERGE WITH SCHEMA EVOLUTION", "Use ALTER TABLE ... ADD COLUMN.")
     cursor.take_any("FROM", "INTO")
     target = _target(context, cursor.name())
     text, _ = prepare(context, _with_clock(context, cursor.text), cursor.args)

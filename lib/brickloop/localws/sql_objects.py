@@ -227,7 +227,7 @@ def _drop_schema(context: SqlContext, cursor: Cursor) -> DataFrame:
 
 def _create_catalog(context: SqlContext, cursor: Cursor) -> DataFrame:
     tolerant = cursor.take("IF", "NOT", "EXISTS")
-    (name,) = cursor.name()
+    name = cursor.one_name()
     catalog = name.lower()
     while not cursor.at_end:
         if cursor.take("COMMENT"):
@@ -244,7 +244,7 @@ def _create_catalog(context: SqlContext, cursor: Cursor) -> DataFrame:
 
 def _drop_catalog(context: SqlContext, cursor: Cursor) -> DataFrame:
     tolerant = cursor.take("IF", "EXISTS")
-    (name,) = cursor.name()
+    name = cursor.one_name()
     catalog = name.lower()
     cascade = cursor.take_any("CASCADE", "RESTRICT") == "CASCADE"
     cursor.end()

@@ -82,22 +82,34 @@ def _with_session_values(context: SqlContext, text: str) -> str:
         name = token.text.lower() if token.kind == "word" else ""
         if not (name in _USERS or (stand_in and name == "current_catalog")):
             continue
-        if [each.text for each in tokens[index + 1 : index + 3]] != ["(", ")"]:
+        called = [each.text for each in tokens[index + 1 : index + 3]] == ["(", ")"]
+        if not called and not _is_bare(tokens, index):
             continue
         value = context.user if name in _USERS else context.catalog.catalog
         shown = string_literal(value)
-        if clauses[-1] == "SELECT" and _is_item(tokens, index):
+        if clauses[-1] == "SELECT" and _is_item(tokens, index, index + (3 if called else 1)):
             shown += f" AS `{name}()`"
-        found.append((token.start, tokens[index + 2].end, shown))
+        found.append((token.start, tokens[index + 2].end if called else token.end, shown))
     for start, end, shown in reversed(found):
         text = text[:start] + shown + text[end:]
     return text
 
 
-def _is_item(tokens: tuple[Token, ...], index: int) -> bool:
-    """Whether a call without arguments is a whole item of a select list."""
+def _is_bare(tokens: tuple[Token, ...], index: int) -> bool:
+    """Whether ``current_user`` stands without parentheses, and not for a name."""
     before = tokens[index - 1].text.upper() if index else ""
-    after = tokens[index + 3].text.upper() if index + 3 < len(tokens) else ""
+    after = tokens[index + 1].text if index + 1 < len(tokens) else ""
+    return (
+        tokens[index].upper in {"CURRENT_USER", "SESSION_USER"}
+        and before not in {".", "AS", "@"}
+        and after not in {".", "("}
+    )
+
+
+def _is_item(tokens: tuple[Token, ...], index: int, end: int) -> bool:
+    """Whether the tokens are a whole item of a select list."""
+    before = tokens[index - 1].text.upper() if index else ""
+    after = tokens[end].text.upper() if end < len(tokens) else ""
     return before in {"SELECT", ",", "DISTINCT"} and after in _ENDS
 
 

@@ -132,7 +132,7 @@ def _describe_schema(context: SqlContext, cursor: Cursor) -> DataFrame:
 
 def _describe_catalog(context: SqlContext, cursor: Cursor) -> DataFrame:
     cursor.take("EXTENDED")
-    (name,) = cursor.name()
+    name = cursor.one_name()
     cursor.end()
     context.registry.check_catalog(name.lower())
     rows = [("Catalog Name", name.lower()), ("Comment", ""), ("Owner", context.user)]

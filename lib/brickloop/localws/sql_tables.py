@@ -364,7 +364,7 @@ def _read_field(context: SqlContext, text: str) -> Action:
     from pyspark.sql.types import StructType
 
     cursor = Cursor(text)
-    (name,) = cursor.name()
+    name = _column_name(cursor)
     begin = cursor.peek.start
     comment, nullable, end = "", True, len(text)
     for index, token in enumerate(cursor.tokens):
@@ -386,12 +386,19 @@ def _read_field(context: SqlContext, text: str) -> Action:
     return {**made, "name": name, "nullable": nullable, "metadata": metadata}
 
 
+def _column_name(cursor: Cursor) -> str:
+    parts = cursor.name()
+    if len(parts) > 1:
+        raise unsupported(f"ALTER TABLE for a field inside of a column ({'.'.join(parts)})")
+    return parts[0]
+
+
 def _drop_columns(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
     tolerant = cursor.take("IF", "EXISTS")
     if cursor.sees("("):
         names = [part[0].value for part in split_group(cursor.text, cursor.group())]
     else:
-        names = [".".join(cursor.name())]
+        names = [_column_name(cursor)]
     _need_mapping(entry, "DROP COLUMN")
     columns = [field["name"] for field in read_facts(entry.folder).schema["fields"]]
     doomed = {name.lower() for name in names}
@@ -403,9 +410,9 @@ def _drop_columns(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFram
 
 
 def _rename_column(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
-    (old,) = cursor.name()
+    old = _column_name(cursor)
     cursor.expect("TO")
-    (new,) = cursor.name()
+    new = _column_name(cursor)
     cursor.end()
     _need_mapping(entry, "RENAME COLUMN")
     columns = [field["name"] for field in read_facts(entry.folder).schema["fields"]]
@@ -457,7 +464,7 @@ def _need_mapping(entry: Entry, what: str) -> None:
 
 
 def _alter_column(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
-    (name,) = cursor.name()
+    name = _column_name(cursor)
     if cursor.take("COMMENT"):
         text = cursor.string()
         change: Callable[[Action], Action] = lambda column: _commented(column, text)  # noqa: E731
@@ -551,7 +558,7 @@ def _set_properties(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFr
 
 def _drop_constraint(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
     tolerant = cursor.take("IF", "EXISTS")
-    (name,) = cursor.name()
+    name = _column_name(cursor)
     key = f"delta.constraints.{name.lower()}"
     properties = {k.lower(): k for k in read_facts(entry.folder).properties}
     if key not in properties and not tolerant:
@@ -566,7 +573,7 @@ def _drop_constraint(context: SqlContext, entry: Entry, cursor: Cursor) -> DataF
 
 
 def _add_constraint(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
-    (name,) = cursor.name()
+    name = _column_name(cursor)
     if cursor.take("CHECK"):
         context.bare(
             f"ALTER TABLE {context.reference(entry)} ADD CONSTRAINT `{name}` CHECK {cursor.rest()}"

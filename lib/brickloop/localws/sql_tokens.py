@@ -175,6 +175,15 @@ class Cursor:
             parts.append(self._part())
         return tuple(parts)
 
+    def one_name(self) -> str:
+        """Read a name of one part."""
+        begin = self._at
+        parts = self.name()
+        if len(parts) > 1:
+            self._at = begin + 1
+            raise self.error()
+        return parts[0]
+
     def string(self) -> str:
         """Read a string literal; several beside each other are one."""
         if self.peek.kind != "string":

@@ -196,6 +196,9 @@ MERGE INTO orders t USING (SELECT 4 AS id, 'cid' AS customer, 7.00 AS amount UNI
 MERGE INTO defaulted t USING (SELECT 1 AS id, 'x' AS state) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT * WHEN NOT MATCHED BY SOURCE THEN DELETE
 --: 3 changed
 
+MERGE WITH SCHEMA EVOLUTION INTO defaulted t USING (SELECT 1 AS id) s ON t.id = s.id WHEN NOT MATCHED THEN INSERT *
+--: UNSUPPORTED MERGE WITH SCHEMA EVOLUTION
+
 SELECT id, customer, amount FROM orders ORDER BY id
 --: id BIGINT, customer STRING, amount DECIMAL(10,2)
 [1, "ann", "11.50"]
@@ -396,6 +399,10 @@ SELECT current_user() AS me, session_user() IS NOT NULL AS known
 --: me STRING, known BOOLEAN
 ["me@here.test", true]
 
+SELECT current_user, CURRENT_DATE IS NOT NULL AS d
+--: current_user() STRING, d BOOLEAN
+["me@here.test", true]
+
 SELECT 2147483647 + 1
 --: differs: integer arithmetic wraps around; Databricks raises ARITHMETIC_OVERFLOW
 
@@ -488,6 +495,9 @@ ALTER TABLE numbers ADD COLUMN note STRING COMMENT 'free text'
 
 ALTER TABLE numbers ADD COLUMNS (a INT, b DATE)
 --: done
+
+ALTER TABLE types ADD COLUMN n.z INT
+--: UNSUPPORTED ALTER TABLE for a field inside of a column
 
 ALTER TABLE numbers RENAME COLUMN note TO remark
 --: error DELTA_UNSUPPORTED_RENAME_COLUMN 0AKDC
