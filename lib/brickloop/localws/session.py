@@ -11,12 +11,12 @@ from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
 from brickloop.localws.engine_catalog import EngineCatalog
+from brickloop.localws.engine_errors import translate
 from brickloop.localws.interceptor import PlanInterceptor
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.plain_root import plain_layout
 from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA, Registry
 from brickloop.localws.session_record import Recorder, SessionRecord
-from brickloop.localws.spark_errors import translate
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_front import SqlFront
 from brickloop.localws.sql_relations import columns_of

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from brickloop.localws import (
+    sql_alter,
     sql_changes,
+    sql_copy,
     sql_maintenance,
     sql_objects,
     sql_scripts,
@@ -91,7 +93,7 @@ def _drop(context: SqlContext, cursor: Cursor) -> DataFrame:
 
 def _alter(context: SqlContext, cursor: Cursor) -> DataFrame:
     if cursor.take("TABLE"):
-        return sql_tables.alter_table(context, cursor)
+        return sql_alter.alter_table(context, cursor)
     return sql_objects.alter(context, cursor)
 
 
@@ -136,8 +138,8 @@ _COMMANDS: dict[str, _Command] = {
     "BEGIN": sql_scripts.refuse_script,
     "CACHE": sql_settings.cache_table,
     "CLEAR": sql_settings.change_nothing,
-    "COMMENT": sql_tables.comment_on,
-    "COPY": sql_changes.copy_into,
+    "COMMENT": sql_alter.comment_on,
+    "COPY": sql_copy.copy_into,
     "CREATE": _create,
     "DECLARE": sql_scripts.declare_variable,
     "DELETE": sql_changes.change_rows,
