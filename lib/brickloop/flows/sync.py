@@ -22,10 +22,8 @@ from brickloop.errors import (
 )
 from brickloop.flows.sync_session import Listeners, SyncSession, write_schema
 from brickloop.sync.engine import Halted, Synchronizer
-from brickloop.sync.holds import Keep
 from brickloop.sync.plan import PULL, PUSH, SAFE, Mode, Plan
 from brickloop.sync.report import Change, SyncReport
-from brickloop.sync.state import KeptVersion
 from brickloop.sync.versions import Side
 
 _SIDES = {
@@ -146,7 +144,7 @@ def carry(root: Path, words: SyncWords) -> None:
     """
     mode = words.mode()
     outcome = Outcome()
-    with _session(root, words.profile) as session:
+    with open_session(root, words.profile) as session:
         pairs = _allowed(session, words)
         session.open()
         try:
@@ -154,7 +152,7 @@ def carry(root: Path, words: SyncWords) -> None:
                 outcome.results.append(_carry_pair(session, pair, words, mode))
         finally:
             if words.as_json:
-                _write_json(outcome, ok=outcome.error() is None and len(outcome.results) > 0)
+                write_json(outcome, ok=outcome.error() is None and len(outcome.results) > 0)
     error = outcome.error()
     if error is not None:
         raise error
@@ -163,7 +161,7 @@ def carry(root: Path, words: SyncWords) -> None:
 def show_status(root: Path, words: SyncWords) -> None:
     """Show for each pair what a sync in its own direction would do, and what is in conflict."""
     outcome = Outcome()
-    with _session(root, words.profile) as session:
+    with open_session(root, words.profile) as session:
         pairs = session.file.choose(words.project)
         session.open()
         for pair in pairs:
@@ -172,7 +170,7 @@ def show_status(root: Path, words: SyncWords) -> None:
                 _carry_pair(session, pair, each, PAIR_MODES[pair.direction], status=True)
             )
         if words.as_json:
-            _write_json(outcome, ok=True)
+            write_json(outcome, ok=True)
     failed = [result.error for result in outcome.results if result.error and not result.halted]
     if failed:
         raise failed[0]
@@ -183,7 +181,7 @@ def _carry_pair(
 ) -> PairResult:
     result = PairResult(pair, words.direction)
     view = PlanView(pair.name, quiet=words.as_json, dry_run=words.dry_run)
-    with _opened(session, pair, view) as sync:
+    with opened(session, pair, view) as sync:
         view.begin(pair.local, sync.root, words.direction.value)
         try:
             result.report = sync.run(mode, dry_run=words.dry_run)
@@ -241,77 +239,6 @@ def _status_line(report: SyncReport) -> str:
     return f"{', '.join(parts)}, {report.unchanged} unchanged"
 
 
-def resolve(
-    root: Path, path: str, keep: str, *, project: str | None, profile: str | None, as_json: bool
-) -> None:
-    """Settle the conflict at a path."""
-    try:
-        decision = Keep(keep)
-    except ValueError:
-        raise UsageError(
-            f"--keep is '{keep}'", hint="it is local, remote or both: which version stays"
-        ) from None
-    with _session(root, profile) as session:
-        pair, below = session.locate(path, project=project)
-        session.open()
-        view = PlanView(pair.name, quiet=as_json)
-        with _opened(session, pair, view) as sync:
-            report = sync.resolve(below, decision)
-            result = PairResult(pair, pair.direction, report)
-            if as_json:
-                _write_json(Outcome([result]), ok=not report.failures)
-            else:
-                for failure in report.failures:
-                    view.failure(failure.name or failure.path, failure.reason)
-                left = len(report.conflicts)
-                diagnostics.note(f"{below}: settled; {left} in conflict still")
-            if report.failures:
-                raise WorkFailed("it was not settled", where=below)
-
-
-def show_history(
-    root: Path, path: str, *, project: str | None, profile: str | None, as_json: bool
-) -> None:
-    """Show the kept versions of a file, or of all files of a folder, newest first."""
-    with _session(root, profile) as session:
-        kept = [
-            version
-            for pair, below in _places(session, path, project)
-            for version in _history(session, pair, below)
-        ]
-    if as_json:
-        console.write(json.dumps([_version_json(version) for version in kept], indent=2))
-        return
-    if not kept:
-        raise UsageError("no version of it is kept", where=path)
-    PlanView.history(
-        [(one.number, one.at, one.name, one.event, one.side, one.size, one.sha256) for one in kept]
-    )
-
-
-def restore(
-    root: Path, path: str, number: int | None, *, project: str | None, profile: str | None
-) -> None:
-    """Put a kept version into its local file again."""
-    with _session(root, profile) as session:
-        pair, below = session.locate(path, project=project)
-        with _opened(session, pair, PlanView(pair.name, quiet=True)) as sync:
-            version = sync.restore(below, number)
-    diagnostics.note(
-        f"{pair.local}/{version.name} holds version {version.number} again;"
-        " the next sync carries it over"
-    )
-
-
-def explain(root: Path, path: str, *, project: str | None, profile: str | None) -> None:
-    """Say whether a path takes part in a sync, and why."""
-    with _session(root, profile) as session:
-        pair, below = session.locate(path, project=project)
-        folder = session.file.folder_of(pair)
-        reason = session.selection_of(pair).why(below, is_folder=(folder / below).is_dir())
-        console.write(f"{pair.local}/{below}: {reason}")
-
-
 def write_sync_file(root: Path, local: str, workspace: str, direction: str) -> Path:
     """A new ``.databricks_sync.json`` with one pair; raises UsageError where there is one."""
     path = root / FILE_NAME
@@ -359,7 +286,8 @@ def _allowed(session: SyncSession, words: SyncWords) -> tuple[SyncPair, ...]:
 
 
 @contextmanager
-def _session(root: Path, profile: str | None) -> Iterator[SyncSession]:
+def open_session(root: Path, profile: str | None) -> Iterator[SyncSession]:
+    """The project's pairs, closed at the end."""
     session = SyncSession(root, profile=profile or None)
     try:
         yield session
@@ -368,7 +296,8 @@ def _session(root: Path, profile: str | None) -> Iterator[SyncSession]:
 
 
 @contextmanager
-def _opened(session: SyncSession, pair: SyncPair, view: PlanView) -> Iterator[Synchronizer]:
+def opened(session: SyncSession, pair: SyncPair, view: PlanView) -> Iterator[Synchronizer]:
+    """What syncs a pair, shown in a view, closed at the end."""
     sync = session.synchronizer(pair, listeners(view))
     try:
         yield sync
@@ -389,44 +318,8 @@ def listeners(view: PlanView) -> Listeners:
     return Listeners(on_change, on_plan, on_wait)
 
 
-def _places(session: SyncSession, path: str, project: str | None) -> list[tuple[SyncPair, str]]:
-    here = (Path.cwd() / path).resolve()
-    inside = [
-        (pair, "")
-        for pair in session.file.choose(project)
-        if session.file.folder_of(pair).resolve().is_relative_to(here)
-    ]
-    return inside or [session.locate(path, project=project)]
-
-
-def _history(session: SyncSession, pair: SyncPair, below: str) -> list[KeptVersion]:
-    sync = session.synchronizer(pair)
-    try:
-        folder = f"{below}/" if below else ""
-        exact = sync.history(below) if below else []
-        return exact or [
-            version
-            for version in sync.state.history()
-            if version.name.startswith(folder) or version.slot.startswith(folder)
-        ]
-    finally:
-        sync.close()
-
-
-def _version_json(version: KeptVersion) -> dict[str, Any]:
-    return {
-        "number": version.number,
-        "path": version.name,
-        "slot": version.slot,
-        "event": version.event,
-        "side": version.side,
-        "bytes": version.size,
-        "at": version.at,
-        "sha256": version.sha256,
-    }
-
-
-def _write_json(outcome: Outcome, *, ok: bool) -> None:
+def write_json(outcome: Outcome, *, ok: bool) -> None:
+    """Print how all pairs went."""
     console.write(
         json.dumps(
             {"ok": ok, "pairs": [result.as_json() for result in outcome.results]},

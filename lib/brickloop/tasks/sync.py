@@ -149,7 +149,7 @@ def history(
 
     Example: invoke sync.history projects/my_project/01_load.py
     """
-    from brickloop.flows.sync import show_history
+    from brickloop.flows.sync_versions import show_history
 
     show_history(
         find_root(Path.cwd()), path, project=project or None, profile=profile or None, as_json=json
@@ -165,7 +165,7 @@ def restore(
 
     Example: invoke sync.restore projects/my_project/01_load.py --version 12
     """
-    from brickloop.flows.sync import restore as restore_version
+    from brickloop.flows.sync_versions import restore as restore_version
 
     if version < 0:
         raise UsageError(f"--version is {version}, not the number of a version")
@@ -192,7 +192,7 @@ def resolve(
 
     Example: invoke sync.resolve projects/my_project/01_load.py --keep local
     """
-    from brickloop.flows.sync import resolve as settle
+    from brickloop.flows.sync_versions import resolve as settle
 
     settle(
         find_root(Path.cwd()),
@@ -210,7 +210,7 @@ def explain(_context: Any, path: str, project: str = "", profile: str = "") -> N
 
     Example: invoke sync.explain projects/my_project/data/big.csv
     """
-    from brickloop.flows.sync import explain as say_why
+    from brickloop.flows.sync_versions import explain as say_why
 
     say_why(find_root(Path.cwd()), path, project=project or None, profile=profile or None)
 
