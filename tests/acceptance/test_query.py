@@ -409,6 +409,26 @@ def test_health_says_what_works(folder):
     assert "dapi-nobody" not in failed.stdout + failed.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+def test_health_goes_on_until_ctrl_c(folder):
+    process = subprocess.Popen(
+        [INVOKE, "health", "--json", "--watch", "--interval", "0.2"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for _ in range(3):
+        assert json.loads(process.stdout.readline())["ok"] is True
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+
+
 def test_every_block_of_the_documentation_runs(folder):
     text = (Path(__file__).parents[2] / "docs" / "query.md").read_text()
     blocks = re.findall(r"```(bash|python)\n(.*?)```", text, re.S)

@@ -124,6 +124,12 @@ class Session:
                     raise StatementFailed("the statement was cancelled", statement=statement)
                 seconds = time.monotonic() - begun
                 return Answer(table, query_id, changed if changed >= 0 else None, seconds)
+            except KeyboardInterrupt:
+                # the warehouse would go on with what nobody waits for
+                with contextlib.suppress(Exception):
+                    if cursor.active_command_id is not None:
+                        cursor.cancel()
+                raise
             finally:
                 self._cursor = None
                 self.last_used = time.monotonic()

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -40,6 +41,9 @@ _SECRETS = ("token", "client_secret", "password", "azure_client_secret")
 # what keeps sign-ins that are in no variable and no profile; written anew at each sign-in
 _SIGN_INS = ("~/.databricks/token-cache.json", "~/.azure/azureProfile.json")
 _OTHER_WAYS = ("client_id", "username", "azure", "arm_", "google", "oidc", "metadata")
+# an id or a path needs no list of warehouses, and so no SDK
+_ID = re.compile(r"[0-9a-f]{16}")
+_PATH = re.compile(r"/?sql/")
 _IDENTIFY = (
     "SELECT current_user() AS user, current_catalog() AS catalog, current_schema() AS schema"
 )
@@ -175,13 +179,16 @@ class Warehouse:
 
             server = launcher.ensure_started(self.settings.state_folder / "local")
             path, name = server.http_path, "of the local workspace"
-            if wanted and wanted not in path.split("/"):
+            if wanted and wanted.strip("/") not in {path.strip("/"), path.rsplit("/", 1)[-1]}:
                 path, name = self._choose(wanted)
             return Endpoint(server.host, path, name, token=server.token, is_local=True)
         host = self.target.host or ""
         learned = self._recall()
-        if wanted and wanted.startswith("/"):
-            path, name = wanted, wanted
+        if wanted and _PATH.match(wanted):
+            path = f"/{wanted.lstrip('/')}"
+            name = path.rsplit("/", 1)[-1]
+        elif wanted and _ID.fullmatch(wanted):
+            path, name = f"/sql/1.0/warehouses/{wanted}", wanted
         elif learned is not None:
             path, name = learned.http_path, learned.warehouse
         else:

@@ -116,7 +116,7 @@ class ResultCache:
         except (Damaged, Refused) as error:
             if hasattr(source, "close"):
                 source.close()
-            self._tell(f"a cached result is not used: {error}")
+            self._warn(f"a cached result is not used: {error}")
             self.drop(key)
         except _FAULTS as error:
             self._give_up(error)
@@ -127,14 +127,9 @@ class ResultCache:
         cache = self._open()
         if cache is None:
             return False
-        data = encode_entry(head, table)
-        if len(data) > self.size_limit // _LARGEST_SHARE:
-            # one result would push out all others
-            self._tell(
-                f"the result is not kept: {len(data):,} bytes are more than a quarter of the"
-                f" cache's limit of {self.size_limit:,}"
-            )
+        if not self.has_room(len(table)):
             return False
+        data = encode_entry(head, table)
         try:
             cache.set(key, data, expire=KEEP_SECONDS)
             self._make_room(cache, key)
@@ -142,6 +137,17 @@ class ResultCache:
             self._give_up(error, "the result is not kept")
             return False
         return True
+
+    def has_room(self, size: int) -> bool:
+        """Whether a result of so many bytes may be kept; says so where not."""
+        fits = size <= self.size_limit // _LARGEST_SHARE
+        if not fits:
+            # one result would push out all others
+            self._warn(
+                f"the result is not kept: {size:,} bytes are more than a quarter of the"
+                f" cache's limit of {self.size_limit:,}"
+            )
+        return fits
 
     def drop(self, key: str) -> None:
         """Take an entry away."""
@@ -289,9 +295,6 @@ class ResultCache:
             way = "; invoke cache.clear begins it anew" if damaged else ""
             self._warn(f"the cache in {self.directory} cannot be used ({reason}); {result}{way}")
         self.close()
-
-    def _tell(self, text: str) -> None:
-        self._warn(text)
 
 
 def _make_private(directory: Path) -> None:

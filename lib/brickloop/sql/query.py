@@ -268,7 +268,7 @@ class QueryRunner:
             tables=tables,
             versions=versions,
         )
-        if key is not None and self._cache is not None:
+        if key is not None and self._cache is not None and self._cache.has_room(table.nbytes):
             self._cache.put(key, head, results.write_stream(table))
         origin = Origin(False, created, head.seconds, answer.query_id, why, connecting)
         return QueryResult(head, origin, lambda: table)

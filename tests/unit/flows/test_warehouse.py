@@ -146,3 +146,20 @@ def test_where_no_ledger_can_be_kept_it_is_asked_each_time(tmp_path, server, mon
 )
 def test_the_sdk_is_left_out_only_for_a_plain_token(fields, plain):
     assert flow._is_plain_token(fields) is plain
+
+
+@pytest.mark.parametrize(
+    ("wanted", "path"),
+    [
+        ("0123456789abcdef", "/sql/1.0/warehouses/0123456789abcdef"),
+        ("sql/protocolv1/o/1/0123-456-abc", "/sql/protocolv1/o/1/0123-456-abc"),
+        ("/sql/1.0/warehouses/w1", "/sql/1.0/warehouses/w1"),
+    ],
+)
+def test_an_id_or_a_path_is_taken_without_a_list(tmp_path, server, monkeypatch, wanted, path):
+    sign_in(monkeypatch, "dapi-of-ann")
+    monkeypatch.setattr(Warehouse, "opened", lambda _self: pytest.fail("the SDK was asked"))
+    assert made(tmp_path, warehouse=wanted).endpoint().http_path == path
+    # as a profile or the environment says it
+    monkeypatch.setenv("DATABRICKS_HTTP_PATH", wanted)
+    assert made(tmp_path, warehouse=None).identify(True).warehouse
