@@ -537,6 +537,15 @@ def test_a_time_limit_ends_a_statement(wire: Wire, session: Any) -> None:
     assert "limit of 1 s" in status.errorMessage
 
 
+def test_a_session_may_limit_its_statements(local_server: LocalServer) -> None:
+    settings = {"STATEMENT_TIMEOUT": "1"}
+    with connect(local_server, session_configuration=settings) as made, made.cursor() as cursor:
+        with pytest.raises(ServerOperationError, match="limit of 1 s"):
+            cursor.execute(ENDLESS)
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone()[0] == 1
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads CPU times from /proc")
 def test_closing_a_session_stops_what_runs_in_it(local_server: LocalServer, wire: Wire) -> None:
     session = wire("OpenSession", ttypes.TOpenSessionReq()).sessionHandle

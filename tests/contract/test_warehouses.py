@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,39 @@ def test_the_default_warehouse_stays(client: WorkspaceClient) -> None:
     for call in (client.warehouses.start, client.warehouses.stop, client.warehouses.delete):
         with pytest.raises(NotFound):
             call("nope")
+
+
+def engine_of(server: LocalServer) -> int:
+    """The process of a server's engine."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if b"brickloop.localws.engine" in line and parent == server.pid:
+            return int(folder.name)
+    raise AssertionError("no engine")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="ends a process by its id")
+def test_a_killed_engine_ends_the_sessions_and_another_takes_its_place(server_root: Path) -> None:
+    server = launcher.ensure_started(server_root)
+    with connect(server, "local") as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        os.kill(engine_of(server), signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while True:
+            # the one that runs into it fails in some way, those after it are told
+            with pytest.raises(DatabaseError) as failed:
+                cursor.execute("SELECT 1")
+            if "Invalid SessionHandle" in str(failed.value):
+                break
+            assert time.monotonic() < deadline
+        with connect(server, "local") as fresh, fresh.cursor() as other:
+            other.execute("SELECT answer FROM kept")
+            assert other.fetchone()[0] == 42
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="ends a process by its id")

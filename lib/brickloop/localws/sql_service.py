@@ -106,7 +106,8 @@ class SqlService:
         self.warehouses.use(warehouse_id)
         session = self._client_session(session_id) if session_id else None
         run = StatementRun(self.idle_sessions, session, catalog, schema, text, parameters)
-        operation = Operation(run.rows, run.interrupt, row_limit=row_limit)
+        timeout = session.statement_timeout if session else 0.0
+        operation = Operation(run.rows, run.interrupt, row_limit=row_limit, timeout=timeout)
         return self.statements.start(operation, options, run.finish)
 
     def open_client_session(

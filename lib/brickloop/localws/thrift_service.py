@@ -127,7 +127,7 @@ class ThriftService:
             lambda running: run_statement(session, req.statement, parameters, wire, running),
             session.sql.cancel,
             row_limit=req.resultRowLimit or None,
-            timeout=req.queryTimeout or 0,
+            timeout=req.queryTimeout or session.statement_timeout,
             lz4_compressed=bool(req.canDecompressLZ4Result),
         )
         return self._begin(

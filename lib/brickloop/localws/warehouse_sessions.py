@@ -38,6 +38,8 @@ class ClientSession:
     warehouse_id: str
     endpoint: str
     sql: SqlSession
+    statement_timeout: float = 0.0
+    """Seconds that a statement may take, 0 for any; the setting STATEMENT_TIMEOUT."""
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Held while a statement is planned: those of one session take effect one after the other."""
     operations: dict[bytes, Operation] = field(default_factory=dict)
@@ -68,7 +70,8 @@ class WarehouseSessions:
     ) -> ClientSession:
         """A new session; raises StatementFailed for an unknown catalog, schema or setting."""
         endpoint, sql = self._opener(catalog, schema, settings or {})
-        session = ClientSession(uuid.uuid4().bytes, warehouse_id, endpoint, sql)
+        timeout = _statement_timeout(settings or {})
+        session = ClientSession(uuid.uuid4().bytes, warehouse_id, endpoint, sql, timeout)
         with self._lock:
             self._sessions[session.id] = session
             if self._sweeper is None:
@@ -173,3 +176,11 @@ class WarehouseSessions:
             self.close(session_id)
         except UnknownSession:
             return
+
+
+def _statement_timeout(settings: Mapping[str, str]) -> float:
+    """The setting's seconds; a value that is no number is none, as for the settings besides it."""
+    for key, value in settings.items():
+        if key.lower() == "statement_timeout" and value.strip().isdecimal():
+            return float(value)
+    return 0.0

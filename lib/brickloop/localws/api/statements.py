@@ -156,6 +156,8 @@ async def download_chunk(services: Services, request: Request, tail: str) -> Res
     try:
         statement = await run_waiting(_find, services, statement_id)
         chunk = statement.chunks[int(number)]
+        if not chunk.path.is_file():
+            raise IndexError
     except (IndexError, ValueError):
         raise ApiError(404, "NOT_FOUND", "The result is no longer there.") from None
     return FileResponse(chunk.path, media_type=_MEDIA_TYPES[statement.options.form])
