@@ -18,6 +18,7 @@ from brickloop.sync.ledger import Ledger
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
+    from brickloop.clients.files import RemoteFiles
     from brickloop.flows.edges import Observed
     from brickloop.flows.run import RunObserver, Runs
     from brickloop.flows.target import OpenTarget
@@ -184,6 +185,11 @@ class Deployment:
         followed.observer.finished(result, runs.save(result, name))
         followed.observer.close()
         return {"fingerprint": fingerprint}
+
+    def state_place(self) -> tuple[RemoteFiles, str]:
+        """Where the workspace keeps what is known of the project's runs: store, and path."""
+        runs = self._runs()
+        return runs.files, f"{self._folder(runs.opened)}.state.json"
 
     def observed(self, name: str) -> Observed | None:
         """What the last run of a notebook was seen to read and write, None where nobody looked."""

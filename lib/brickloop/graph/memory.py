@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -81,6 +81,28 @@ class LedgerMemory:
         """Remember what a run put into its tables."""
         value = {"fingerprint": digest.fingerprint, "tables": dict(digest.tables)}
         self._ledger.record_fact(_DIGEST, f"{self._key}|{notebook}", value)
+
+    def to_json(self, notebooks: Iterable[str]) -> dict[str, Any]:
+        """All that is remembered, as JSON types."""
+        facts = {
+            kind: {
+                name: value
+                for name in notebooks
+                if (value := self._ledger.fact(kind, f"{self._key}|{name}")) is not None
+            }
+            for kind in (_INPUTS, _DIGEST)
+        }
+        facts[_OBSERVED] = self._ledger.facts(f"{_OBSERVED}|{self._key}")
+        return {**self._ledger.rows_of(self._key), "facts": facts}
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Remember what ``to_json`` gave, and nothing else of this target."""
+        self._ledger.restore_rows(self._key, dict(data))
+        for kind in (_INPUTS, _DIGEST):
+            for name, value in data["facts"][kind].items():
+                self._ledger.record_fact(kind, f"{self._key}|{name}", value)
+        for name, value in data["facts"][_OBSERVED].items():
+            self._ledger.record_fact(f"{_OBSERVED}|{self._key}", name, value)
 
 
 def notebook_name(task: str) -> str:

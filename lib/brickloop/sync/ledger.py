@@ -268,6 +268,49 @@ class Ledger:
             )
         )
 
+    def rows_of(self, target: str) -> dict[str, list[list[Any]]]:
+        """Everything that is known of a target, by table, as JSON types and without its name.
+
+        Of each notebook's runs only the last one.
+        """
+        return {
+            "remote_objects": self._rows(
+                "SELECT path, sha256, kind, object_id, modified_at, written FROM remote_objects"
+                " WHERE target = ? ORDER BY path",
+                target,
+            ),
+            "task_state": self._rows(
+                "SELECT task, key, value FROM task_state WHERE target = ? ORDER BY task, key",
+                target,
+            ),
+            "runs": self._rows(
+                "SELECT run_key, notebook, fingerprint, run_id, state, output, max(started), ended"
+                " FROM runs WHERE target = ? GROUP BY notebook ORDER BY notebook",
+                target,
+            ),
+        }
+
+    def restore_rows(self, target: str, rows: dict[str, list[list[Any]]]) -> None:
+        """Have what ``rows_of`` gave be known of a target, in one transaction, and nothing else."""
+        with self._transaction() as connection:
+            for table in ("remote_objects", "task_state"):
+                connection.execute(f"DELETE FROM {table} WHERE target = ?", (target,))
+            connection.executemany(
+                "INSERT INTO remote_objects VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(target, *row) for row in rows["remote_objects"]],
+            )
+            connection.executemany(
+                "INSERT INTO task_state VALUES (?, ?, ?, ?)",
+                [(target, *row) for row in rows["task_state"]],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(row[0], target, *row[1:]) for row in rows["runs"]],
+            )
+
+    def _rows(self, statement: str, target: str) -> list[list[Any]]:
+        return [list(row) for row in self._all(statement, (target,))]
+
     def all_done(self, target: str, project: str) -> tuple[str, int] | None:
         """The stamp under which a project had nothing left to do, with its number of notebooks.
 
