@@ -301,6 +301,19 @@ def test_directions_and_patterns_mean_what_they_say(desk):
     assert why["secret.py"].endswith("left out: exclude_patterns match 'secret.py'")
 
 
+def test_what_cannot_be_synced_is_listed_and_the_rest_is_carried(desk):
+    (desk.local / "out").symlink_to(desk.root)
+    (desk.local / "half.ipynb").write_text('{"cells": [')
+    pushed = desk.type("sync.push")
+    assert pushed.returncode == 1
+    assert "! out  is a link" in pushed.stdout
+    assert "! half  " in pushed.stdout
+    assert "exclude_patterns" in pushed.stderr
+    assert desk.names() == {"load", "data/x.csv"}
+    desk.configure(exclude_patterns=["out", "half.*"])
+    assert desk.report("sync.push")["changes"] == []
+
+
 def test_a_workspace_that_does_not_answer_is_exit_3(desk):
     desk.env["DATABRICKS_HOST"] = "http://127.0.0.1:9"
     result = desk.type("sync.push", "--json")

@@ -133,7 +133,7 @@ class Outcome:
             return WorkFailed(text, hint="the rest is done; run the command again for these")
         if counts["in conflict"]:
             return HeldBack(text, hint="invoke sync.resolve PATH --keep local|remote|both")
-        return HeldBack(text, hint=_held_hint(self.results[0].direction))
+        return HeldBack(text, hint=_held_hint(self.results))
 
 
 def carry(root: Path, words: SyncWords) -> None:
@@ -333,9 +333,16 @@ def _severity(error: BrickloopError) -> int:
     return error.exit_code
 
 
-def _held_hint(direction: Direction) -> str:
-    if direction is Direction.BIDIRECTIONAL:
-        return "invoke sync.explain PATH says why a file is in or out"
+def _held_hint(results: list[PairResult]) -> str:
+    """What to do about held changes, or about what cannot be synced at all."""
+    direction = results[0].direction
+    reports = [result.report for result in results if result.report]
+    reasons = [held.reason for report in reports for held in report.held if held.counts]
+    changes = all(
+        reason.startswith(("was changed", "was deleted", "was repl")) for reason in reasons
+    )
+    if direction is Direction.BIDIRECTIONAL or not changes:
+        return "mend what the lines above say, or leave it out: exclude_patterns in " + FILE_NAME
     back = "pull" if direction is Direction.PUSH else "push"
     return (
         f"invoke sync.{back} or sync.bidirectional takes the other side's changes;"
