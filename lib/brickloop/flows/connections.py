@@ -52,7 +52,12 @@ class ConnectionManager:
             self._warehouse.open_session, size=max_connections, check_after=check_after
         )
         self._cache = open_cache(settings)
-        self._runner = QueryRunner(self._pool, self._warehouse.identify, self._cache)
+        self._runner = QueryRunner(
+            self._pool,
+            self._warehouse.identify,
+            self._cache,
+            host=lambda: self._warehouse.host,
+        )
         self._local = threading.local()
 
     def get_sql_connection(self, force_new: bool = False) -> PooledConnection:

@@ -83,7 +83,9 @@ def run_query(root: Path, words: QueryWords, overrides: dict[str, str | None]) -
     # later statements must find the first one's USE and SET: one session for all
     pool = SessionPool(warehouse.open_session, size=1)
     cache = open_cache(settings, diagnostics.warn)
-    runner = QueryRunner(pool, warehouse.identify, cache, on_wait=_say_waiting)
+    runner = QueryRunner(
+        pool, warehouse.identify, cache, host=lambda: warehouse.host, on_wait=_say_waiting
+    )
     try:
         for number, statement in enumerate(order.statements, start=1):
             is_last = number == len(order.statements)

@@ -79,6 +79,7 @@ class Warehouse:
         self._opening = threading.Lock()
         self._learned: _Learned | None = None
         self._spare: Session | None = None
+        self._spare_pid = 0
         self._mark: str | None = None
 
     @property
@@ -98,7 +99,7 @@ class Warehouse:
                     session.close()
                     raise
                 # whoever asks who we are goes on to ask more
-                self._spare = session
+                self._spare, self._spare_pid = session, os.getpid()
             if learned is None:
                 return None
             self._learned = learned
@@ -114,8 +115,11 @@ class Warehouse:
 
         with self._lock:
             spare, self._spare = self._spare, None
-        if spare is not None:
+        if spare is not None and self._spare_pid == os.getpid():
             return spare
+        if spare is not None:
+            # a fork's child: it is the parent's
+            spare.abandon()
         catalog, schema = self.settings.text("catalog"), self.settings.text("schema")
         try:
             session = open_session(self.endpoint(), catalog=catalog, schema=schema)

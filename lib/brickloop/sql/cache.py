@@ -116,8 +116,7 @@ class ResultCache:
         except (Damaged, Refused) as error:
             if hasattr(source, "close"):
                 source.close()
-            self._warn(f"a cached result is not used: {error}")
-            self.drop(key)
+            self.refuse(key, error)
         except _FAULTS as error:
             self._give_up(error)
         return None
@@ -148,6 +147,11 @@ class ResultCache:
                 f" cache's limit of {self.size_limit:,}"
             )
         return fits
+
+    def refuse(self, key: str, error: Exception) -> None:
+        """Take a damaged entry away, and say so."""
+        self._warn(f"a cached result is not used: {error}")
+        self.drop(key)
 
     def drop(self, key: str) -> None:
         """Take an entry away."""

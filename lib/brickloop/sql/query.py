@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,8 @@ from brickloop.sql.key import Identity, cache_key
 from brickloop.sql.result import Origin, QueryResult
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from brickloop.clients.warehouse import Answer, Session
     from brickloop.sql.pool import SessionPool
 
@@ -63,12 +64,15 @@ class QueryRunner:
         identify: Callable[[bool], Identity | None],
         cache: ResultCache | None,
         *,
+        host: Callable[[], str],
         on_wait: Callable[[], None] = lambda: None,
     ) -> None:
         self._pool = pool
         self._identify = identify
         """Who asks where; with False it must not ask the warehouse, and gives None if it would."""
         self._cache = cache
+        self._host = host
+        """The workspace by the name that keys have; known without asking."""
         self._on_wait = on_wait
         self._lock = threading.Lock()
         self._running: set[Session] = set()
@@ -99,8 +103,14 @@ class QueryRunner:
         told = Identity(**{**vars(identity), "session": (*identity.session, *setup)})
         key = cache_key(told, statement.text, bound, wishes.row_limit, wishes.label)
         found = self._look(key, told, wishes, time.time())
+
+        def anew() -> QueryResult:
+            if wishes.offline:
+                raise _nothing_cached("it was damaged")
+            return self._ask_once(statement, parameters, wishes, told, key, "it was damaged")
+
         if found.entry is not None:
-            return self._from(found.entry, found.why)
+            return self._from(found.entry, found.why, anew)
         if wishes.offline:
             raise _nothing_cached(found.why)
         return self._ask_once(statement, parameters, wishes, told, key, found.why)
@@ -117,13 +127,6 @@ class QueryRunner:
             running = list(self._running)
         told = [session.cancel() for session in running]
         return any(told)
-
-    @contextlib.contextmanager
-    def session(self) -> Iterator[Session]:
-        """A session on which all USE and SET statements so far hold."""
-        with self._pool.lease() as session:
-            self.prepare(session)
-            yield session
 
     def _why_uncached(self, wishes: Wishes) -> str:
         if not wishes.cache or self._cache is None:
@@ -157,44 +160,54 @@ class QueryRunner:
 
     def _compare(self, head: Head) -> tuple[str | None, str]:
         """Why an entry is not fresh, None where it is; and how that is known."""
-        from brickloop.sql.freshness import read_versions
-
         if not head.tables:
             return None, "it reads no table"
         if head.versions is None:
             return "the cached result does not know its tables' versions", ""
-        with self.session() as session:
-            now = read_versions(session, head.tables)
+        now = self._versions(head.tables)
         if now is None:
             return "its tables' versions cannot be known", ""
         if now != head.versions:
             return "a table has a new version", ""
         return None, f"{len(now)} table{'s' if len(now) > 1 else ''} unchanged"
 
-    def _from(self, entry: Entry, why: str) -> QueryResult:
-        from brickloop.sql.result import read_stream
+    def _versions(self, tables: tuple[str, ...]) -> tuple[str, ...] | None:
+        from brickloop.sql.freshness import read_versions
 
+        for attempt in (1, 2):
+            try:
+                with self._pool.lease(fresh=attempt > 1) as session:
+                    self.prepare(session)
+                    return read_versions(session, tables)
+            except ConnectionLost:
+                self._pool.discard_idle()
+                if attempt > 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _from(self, entry: Entry, why: str, anew: Callable[[], QueryResult]) -> QueryResult:
+        """A cached result; its table is read, and asked ``anew`` if it is damaged, when wanted."""
         head = entry.head
         if head.complete:
-            # the table is read again should anyone want it: no file is held open meanwhile
-            key = entry.key
+            # the rows are here: no file is held open for a table that nobody may want
             entry.close()
-            load = lambda: read_stream(self._reload(key))  # noqa: E731
-        else:
-            load = lambda: read_stream(entry.table())  # noqa: E731
         origin = Origin(True, head.created, head.seconds, head.query_id, why)
-        return QueryResult(head, origin, load)
+        return QueryResult(head, origin, lambda: self._load(entry, anew))
 
-    def _reload(self, key: str) -> memoryview:
-        entry = self._cache.get(key) if self._cache is not None else None
-        if entry is None:
-            raise OutputUnavailable("the cached result has gone", hint="ask again")
+    def _load(self, entry: Entry, anew: Callable[[], QueryResult]) -> pa.Table | QueryResult:
+        from brickloop.sql.result import read_stream
+
+        assert self._cache is not None
+        again = self._cache.get(entry.key) if entry.head.complete else entry
+        if again is None:
+            return anew()
         try:
-            return entry.table()
+            return read_stream(again.table())
         except Damaged as error:
-            raise OutputUnavailable(f"the cached result is damaged: {error}") from None
+            self._cache.refuse(entry.key, error)
+            return anew()
         finally:
-            entry.close()
+            again.close()
 
     def _ask_once(
         self,
@@ -217,14 +230,24 @@ class QueryRunner:
         folder = self._cache.directory / "locks"
         with one_at_a_time(folder, key, on_wait=self._on_wait) as waited:
             if waited:
-                entry = self._cache.get(key)
-                if entry is not None and entry.head.created >= begun - wishes.ttl * (
-                    not wishes.refresh
-                ):
-                    return self._from(entry, "another process has just asked")
+                entry = self._answered(key, identity, wishes, begun)
                 if entry is not None:
-                    entry.close()
+                    anew = lambda: self._ask(  # noqa: E731
+                        statement, parameters, wishes, identity, judgement.tables, key, why
+                    )
+                    return self._from(entry, "another process has just asked", anew)
             return self._ask(statement, parameters, wishes, identity, judgement.tables, key, why)
+
+    def _answered(self, key: str, identity: Identity, wishes: Wishes, begun: float) -> Entry | None:
+        """What another process has kept while this one waited, if it meets the wishes."""
+        assert self._cache is not None
+        if not wishes.refresh:
+            return self._look(key, identity, wishes, time.time()).entry
+        entry = self._cache.get(key)
+        if entry is not None and entry.head.created < begun:
+            entry.close()
+            return None
+        return entry
 
     def _ask(
         self,
@@ -241,11 +264,8 @@ class QueryRunner:
 
         versions: tuple[str, ...] | None = None
         if key is not None and wishes.fresh and tables:
-            from brickloop.sql.freshness import read_versions
-
             # before the statement: what it reads is this version or a later one
-            with self.session() as session:
-                versions = read_versions(session, tables)
+            versions = self._versions(tables)
         limit = wishes.row_limit
         # what others change while the statement is on its way may not be in its result
         created, begun = time.time(), time.monotonic()
@@ -288,9 +308,7 @@ class QueryRunner:
             raise AssertionError("unreachable")
         finally:
             if not reads and not statement.changes_session and self._cache is not None:
-                identity = self._identify(False)
-                if identity is not None:
-                    self._cache.note_change(identity.host)
+                self._cache.note_change(self._host())
 
     def _execute_on(
         self, statement: Statement, parameters: Bindings, row_limit: int | None, *, fresh: bool

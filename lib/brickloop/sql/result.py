@@ -77,10 +77,13 @@ class QueryResult(Sequence[Row]):
     The Arrow table is read from the cache only when it is asked for.
     """
 
-    def __init__(self, head: Head, origin: Origin, load: Callable[[], pa.Table]) -> None:
+    def __init__(
+        self, head: Head, origin: Origin, load: Callable[[], pa.Table | QueryResult]
+    ) -> None:
         self.head = head
         self.origin = origin
         self._load = load
+        """Gives the table; or another result, where the cached one turned out to be damaged."""
         self._arrow: pa.Table | None = None
         self._rows: list[Row] | None = None
 
@@ -107,7 +110,12 @@ class QueryResult(Sequence[Row]):
     def to_arrow(self) -> pa.Table:
         """The result as a pyarrow Table."""
         if self._arrow is None:
-            self._arrow = self._load()
+            loaded = self._load()
+            if isinstance(loaded, QueryResult):
+                self._arrow = loaded.to_arrow()
+                self.head, self.origin = loaded.head, loaded.origin
+            else:
+                self._arrow = loaded
         return self._arrow
 
     def to_pandas(self) -> pd.DataFrame:
@@ -134,7 +142,7 @@ class QueryResult(Sequence[Row]):
             yield from self.head.rows[:wanted]
             return
         table = self.to_arrow()
-        yield from _plain(table.slice(0, wanted), _SHOWN_BATCH)
+        yield from _plain(table if limit is None else table.slice(0, limit), _SHOWN_BATCH)
 
     def __len__(self) -> int:
         """How many rows there are."""

@@ -24,7 +24,9 @@ class Setting:
         self.warehouse = FakeWarehouse()
         self.pool = SessionPool(self.warehouse.open)
         self.cache = ResultCache(folder)
-        self.runner = QueryRunner(self.pool, lambda _may_ask: identity, self.cache)
+        self.runner = QueryRunner(
+            self.pool, lambda _may_ask: identity, self.cache, host=lambda: ME.host
+        )
 
     def run(self, text, *pairs, **wishes):
         bound = [parse_parameter(pair) for pair in pairs]
@@ -327,3 +329,75 @@ def test_a_broken_cache_does_not_keep_an_answer_away(tmp_path):
     for _ in range(2):
         assert list(setting.run("SELECT 1")) == [(1,)]
     assert len(setting.asked) == 2
+
+
+def damage(setting):
+    """Turn a bit in the table's part of the one large entry."""
+    path = next(setting.cache.directory.rglob("*.val"))
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_table_found_damaged_late_is_asked_anew(setting, tmp_path):
+    told = []
+    setting.cache = ResultCache(tmp_path / "other", warn=told.append)
+    setting.runner = QueryRunner(
+        setting.pool, lambda _may_ask: ME, setting.cache, host=lambda: ME.host
+    )
+    setting.warehouse.reply = lambda _text: pa.table({"n": list(range(50_000))})
+    setting.run("SELECT * FROM t")
+    damage(setting)
+    setting.warehouse.reply = lambda _text: pa.table({"n": list(range(60_000))})
+    found = setting.run("SELECT * FROM t")
+    # its first rows are good, and shown without a look at the rest
+    assert len(list(found.plain_rows(10))) == 10
+    assert len(setting.asked) == 1
+    assert len(list(found.plain_rows())) == 60_000
+    assert (len(setting.asked), found.from_cache, found.row_count) == (2, False, 60_000)
+    assert len(told) == 1
+    assert "damaged" in told[0]
+    damage(setting)
+    with pytest.raises(OutputUnavailable, match="it was damaged"):
+        setting.run("SELECT * FROM t", offline=True).to_arrow()
+
+
+def test_a_change_counts_though_nobody_knows_yet_who_made_it(tmp_path):
+    known = Setting(tmp_path / "cache")
+    known.run("SELECT * FROM t")
+    unknown = Setting(tmp_path / "cache", None)
+    unknown.run("INSERT INTO t VALUES (1)", cache=False)
+    assert not known.run("SELECT * FROM t").from_cache
+
+
+def test_who_waited_for_one_that_failed_is_not_given_a_stale_result(setting):
+    setting.run("SELECT * FROM t")
+    setting.run("INSERT INTO t VALUES (1)")
+
+    def slowly(_text):
+        time.sleep(0.1)
+        return pa.table({"n": [2]})
+
+    setting.warehouse.reply = slowly
+    outcomes = []
+
+    def ask():
+        try:
+            outcomes.append(list(setting.run("SELECT * FROM t")))
+        except StatementFailed:
+            outcomes.append("failed")
+
+    setting.warehouse.failures = [StatementFailed("no")]
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(map(str, outcomes)) == ["[Row(n=2)]"] * 2 + ["failed"]
+
+
+def test_versions_are_asked_again_when_the_connection_was_lost(setting):
+    setting.warehouse.reply = versions(3)
+    setting.run("SELECT * FROM a", fresh=True)
+    setting.warehouse.failures = [lost(False)]
+    assert setting.run("SELECT * FROM a", fresh=True).from_cache
