@@ -24,9 +24,14 @@ def warn(text: str, hint: str | None = None) -> None:
 
 def report_error(error: BrickloopError) -> None:
     """Say what was wrong, where, and what to do."""
-    _write(f"{_coloured('error:', '31')} {harmless(str(error))}")
-    if error.hint:
-        _write(f"  {harmless(error.hint)}")
+    say_error(str(error), error.hint)
+
+
+def say_error(text: str, hint: str | None = None) -> None:
+    """Say that the work cannot go on."""
+    _write(f"{_coloured('error:', '31')} {harmless(text)}")
+    if hint:
+        _write(f"  {harmless(hint)}")
 
 
 def _coloured(text: str, code: str) -> str:

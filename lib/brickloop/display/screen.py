@@ -43,6 +43,7 @@ class Screen:
         self._lock = threading.RLock()
         self._local = threading.local()
         self._activities: dict[str, _Activity] = {}
+        self._waiting = 0
         self._ticker: threading.Thread | None = None
         self._drawn = ""
         """What stands on the moving line now."""
@@ -87,6 +88,12 @@ class Screen:
                 self._ticker.start()
             self._draw()
 
+    def tell_waiting(self, count: int) -> None:
+        """Show on the moving line how many wait for their turn, beside what goes on."""
+        with self._lock:
+            self._waiting = count
+            self._draw()
+
     def forget(self, name: str) -> None:
         """Take a notebook off the moving line."""
         with self._lock:
@@ -97,6 +104,7 @@ class Screen:
         """Take the moving line away for good."""
         with self._lock:
             self._activities.clear()
+            self._waiting = 0
             self._draw()
 
     def _write(self, stream: TextIO, text: str) -> None:
@@ -142,6 +150,9 @@ class Screen:
             f"{name}: {each.doing} {clock(each.seconds + now - each.told)}"
             for name, each in self._activities.items()
         ]
+        if len(parts) + self._waiting > 1:
+            waiting = f", {self._waiting} waiting" if self._waiting else ""
+            parts.insert(0, f"{len(parts)} running{waiting}")
         text = f"{frames[self._frame % len(frames)]} {'  '.join(parts)}"
         try:
             width = os.get_terminal_size(sys.stderr.fileno()).columns or 80

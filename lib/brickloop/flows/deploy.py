@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from brickloop.config.profile import Target
@@ -97,6 +98,77 @@ class Deployment:
         """The local files that a notebook's output is saved in."""
         folder = self._settings.root / self._settings.required("outputs")
         return [folder / f"{notebook}{suffix}" for suffix in _SUFFIXES]
+
+    def present_outputs(self, notebook: str) -> list[Path]:
+        """The output files that a notebook has, its figures among them."""
+        from brickloop.report.figures import FigureFolder
+
+        folder = self._settings.root / self._settings.required("outputs")
+        files = [path for path in self.output_files(notebook) if path.is_file()]
+        return [*files, *FigureFolder(folder, notebook).present()]
+
+    def remove_outputs(self, notebook: str) -> None:
+        """Remove a notebook's output files, and the folders that are empty then."""
+        from brickloop.report.figures import FigureFolder
+
+        folder = self._settings.root / self._settings.required("outputs")
+        for path in self.output_files(notebook):
+            path.unlink(missing_ok=True)
+        FigureFolder(folder, notebook).remove_others()
+        parent = (folder / notebook).parent
+        with contextlib.suppress(OSError):
+            while parent != folder and parent.is_relative_to(folder):
+                parent.rmdir()
+                parent = parent.parent
+
+    def removable(self, names: Iterable[str] | None = None) -> tuple[dict[str, str], list[str]]:
+        """Remote paths, by name, of what was sent and is there as it was sent; and what is not.
+
+        Of all that was sent, or of these names. Raises what ``find_strayed`` does.
+        """
+        from brickloop.flows.look import find_strayed
+
+        folder = self._known_folder()
+        sent = self.uploaded()
+        chosen = sent if names is None else [name for name in names if name in sent]
+        remote = {name: f"{folder}/{name}" for name in chosen}
+        strayed = find_strayed(
+            self._settings, self._target, self._key, self._ledger, remote, self._open
+        )
+        for name in strayed:
+            del remote[name]
+        return remote, [f"{name} {what}" for name, what in strayed.items()]
+
+    def remove_sent(self, names: Iterable[str]) -> list[str]:
+        """Remove from the workspace what stands there as it was sent; the names of what was.
+
+        Each is looked at once more; folders that are empty then go too.
+        """
+        from databricks.sdk.errors import NotFound
+        from databricks.sdk.errors.base import DatabricksError
+
+        from brickloop.clients.workspace import translate
+
+        remote, _ = self.removable(names)
+        if not remote:
+            return []
+        opened = self._open()
+        with translate(opened.host):
+            for path in remote.values():
+                with contextlib.suppress(NotFound):
+                    opened.client.workspace.delete(path)
+                self._ledger.forget_remote_object(self._key, path)
+        base = self._folder(opened)
+        folders = {
+            f"{base}/{parent}".removesuffix("/.")
+            for name in remote
+            for parent in PurePosixPath(name).parents
+        }
+        for folder in sorted(folders, key=len, reverse=True):
+            # one that holds anything is refused, and stays
+            with contextlib.suppress(DatabricksError):
+                opened.client.workspace.delete(folder)
+        return list(remote)
 
     def upload(self, path: Path, name: str) -> dict[str, Any]:
         """Send one file; what is remembered of it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.display import diagnostics
+from brickloop.display.screen import SCREEN
 from brickloop.graph import ci, session
 from brickloop.graph.memory import notebook_name
 from brickloop.graph.reports import as_json, as_junit, as_lines
@@ -32,6 +33,8 @@ class BrickloopReporter:
         self._started: dict[str, float] = {}
         self._runs: dict[str, NotebookOutcome] = {}
         self._selected: list[str] = []
+        self._waiting: set[str] = set()
+        """The runs that have neither begun nor been found up to date."""
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         """Called before the first task."""
@@ -43,6 +46,7 @@ class BrickloopReporter:
                 wanted.add(name)
                 waiting += [other for other in tasks[name].task_dep if other in tasks]
         self._selected = [name for name in tasks if name in wanted and name.startswith(_RUN)]
+        self._waiting = {name for name in self._selected if tasks[name].actions}
 
     def get_status(self, task: Any) -> None:
         """Called before a task's status is looked up."""
@@ -53,6 +57,7 @@ class BrickloopReporter:
             if task.actions:
                 self._executed += 1
             self._started[task.name] = time.monotonic()
+            self._tell_waiting()
 
     def add_success(self, task: Any) -> None:
         """Called after a task succeeded."""
@@ -89,6 +94,7 @@ class BrickloopReporter:
 
     def complete_run(self) -> None:
         """Called last: what sums up, and the exit code that doit does not know."""
+        SCREEN.tell_waiting(0)
         summary = self.summary()
         self.show(summary)
         root = Path.cwd()
@@ -146,6 +152,13 @@ class BrickloopReporter:
             spent = time.monotonic() - begun if begun is not None else 0.0
             file, line = session.place_of(name, failed=state is State.FAILED)
             self._runs[task.name] = NotebookOutcome(name, state, spent, message, file, line)
+            self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        left = self._waiting - self._started.keys() - self._runs.keys()
+        if len(left) != len(self._waiting):
+            self._waiting = left
+            SCREEN.tell_waiting(len(left))
 
 
 class JunitReporter(BrickloopReporter):

@@ -8,6 +8,7 @@ something to do; where nothing can have changed, not even that is worked out.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 
 from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
+from brickloop.display.fault import report_fault
 from brickloop.errors import BrickloopError
 from brickloop.flows.project import ProjectFile
 from brickloop.flows.target import ledger_key
@@ -255,7 +257,7 @@ class TaskMaker:
             uptodate=self._is_current(name),
             task_dep=self._only_made([f"run:{task_name(name)}"]),
             targets=[str(path) for path in graph.deployment.output_files(name)],
-            clean=True,
+            clean=[_Clean(graph, name)],
             doc=f"fetch, show and save the output of {notebook.relative}",
         )
 
@@ -269,6 +271,26 @@ class TaskMaker:
 
     def _only_made(self, names: list[str]) -> list[str]:
         return names if self._made is None else [name for name in names if name in self._made]
+
+
+class _Clean:
+    """Removes a notebook's outputs for `doit clean`, which shows this as text."""
+
+    def __init__(self, graph: NotebookGraph, name: str) -> None:
+        self._graph = graph
+        self._name = name
+
+    def __str__(self) -> str:
+        # doit leaves the first character out
+        return " remove outputs"
+
+    def __call__(self, *, dryrun: bool) -> None:
+        deployment, root = self._graph.deployment, self._graph.settings.root
+        for path in deployment.present_outputs(self._name):
+            verb = "would remove" if dryrun else "removed"
+            diagnostics.note(f"{verb} {os.path.relpath(path, root)}")
+        if not dryrun:
+            deployment.remove_outputs(self._name)
 
 
 def _task(
@@ -299,6 +321,9 @@ def _guarded(label: str, work: Callable[[], dict[str, Any]]) -> Any:
     except KeyboardInterrupt:
         diagnostics.note(f"{label}: interrupted")
         raise SystemExit(_INTERRUPTED) from None
+    except Exception as error:  # noqa: BLE001  doit would show a traceback
+        session.record_failure(label, 1, report_fault(error, find_root(Path.cwd())))
+        return TaskFailed(str(error), report=False)
 
 
 def _dodo_names() -> Mapping[str, Any]:
@@ -323,3 +348,8 @@ def _for_people() -> Iterator[None]:
             raise
         diagnostics.report_error(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if session.is_collecting():
+            raise
+        report_fault(error, find_root(Path.cwd()))
+        sys.exit(1)

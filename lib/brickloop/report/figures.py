@@ -53,12 +53,18 @@ class FigureFolder:
         self._kept.add(name)
         return path
 
+    def present(self) -> list[Path]:
+        """The figures that are there: files of our naming."""
+        if not self.path.is_dir():
+            return []
+        return sorted(path for path in self.path.iterdir() if _OURS.match(path.name))
+
     def remove_others(self) -> None:
         """Remove the figures of earlier runs: files of our naming that were not kept."""
         if not self.path.is_dir():
             return
-        for path in self.path.iterdir():
-            if path.name not in self._kept and _OURS.match(path.name):
+        for path in self.present():
+            if path.name not in self._kept:
                 path.unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()

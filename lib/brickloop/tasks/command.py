@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -42,29 +41,17 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
             except (Exit, SystemExit):
                 raise
             except Exception as error:  # noqa: BLE001  the last resort before a traceback
-                raise Exit(_own_fault(error), code=1) from None
+                from pathlib import Path
+
+                from brickloop.config.settings import find_root
+                from brickloop.display.fault import report_fault
+
+                report_fault(error, find_root(Path.cwd()))
+                raise Exit(code=1) from None
 
         return task(**options)(guarded)
 
     return wrap
-
-
-def _own_fault(error: Exception) -> str:
-    """What is said of a fault of ours; the trace goes to a file, not to the terminal."""
-    from pathlib import Path
-
-    from brickloop.config.settings import find_root
-
-    text = "".join(traceback.format_exception(error))
-    path = find_root(Path.cwd()) / ".brickloop" / "fault.log"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o600)
-        where = f"the trace is in {path}"
-    except OSError:
-        where = text
-    return f"error: this is a fault of brickloop: {type(error).__name__}: {error}\n  {where}"
 
 
 def _quiet_pipe() -> None:

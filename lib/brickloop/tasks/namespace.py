@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from brickloop.tasks import graph, local, project, query, report, run, state, sync
+from brickloop.tasks import clean, graph, local, project, query, report, run, state, sync
 
 
 def namespace() -> Collection:
@@ -15,6 +15,7 @@ def namespace() -> Collection:
     commands.add_task(run.output)
     for task in _tasks(graph):
         commands.add_task(task)
+    commands.add_task(clean.clean)
     commands.add_task(report.report)
     commands.add_task(query.query)
     commands.add_task(query.health)

@@ -133,3 +133,19 @@ def test_characters_that_the_stream_cannot_write_do_not_end_the_program(tmp_path
 )
 def test_clock(seconds, said):
     assert clock(seconds) == said
+
+
+def test_the_moving_line_says_how_many_run_and_wait(monkeypatch):
+    def work():
+        for name in ("a", "b"):
+            RunView(name).tick(status(), 3.0)
+        SCREEN.tell_waiting(3)
+        SCREEN.forget("a")
+        SCREEN.tell_waiting(0)
+        SCREEN.wipe()
+
+    text = on_terminal(monkeypatch, work)
+    assert "2 running, 3 waiting  a: running 3 s  b: running 3 s" in text
+    assert "1 running, 3 waiting  b: running 3 s" in text
+    lines = text.split("\x1b[2K")
+    assert any("b: running 3 s" in line and "waiting" not in line for line in lines), "alone"

@@ -1,0 +1,116 @@
+"""doit's own commands where they would show a traceback or leave a wrong name without a hint.
+
+doit takes them from its ``doit.COMMAND`` entry points; for other projects they do what doit's do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from doit import (
+    cmd_clean,
+    cmd_dumpdb,
+    cmd_forget,
+    cmd_ignore,
+    cmd_info,
+    cmd_list,
+    cmd_resetdep,
+    cmd_run,
+)
+from doit.cmd_base import check_tasks_exist
+from doit.exceptions import InvalidCommand
+
+_UNKNOWN = re.compile(r"'(.*)' is not a task\.")
+_COMMANDS = ("clean", "forget", "help", "ignore", "info", "list", "reset-dep", "run")
+_CLOSE = 0.6
+_MOST = 3
+
+
+class _Suggesting:
+    """A command that says which task may be meant by a name that is none."""
+
+    task_list: Any = ()
+    sel_tasks: Any
+
+    def execute(self, params: Any, args: list[str]) -> Any:
+        """Do the command; raises InvalidCommand for an unknown task, with what may be meant."""
+        try:
+            return super().execute(params, args)  # type: ignore[misc]
+        except InvalidCommand as error:
+            found = _UNKNOWN.fullmatch(str(error)) if error.not_found is None else None
+            wrong = found[1] if found else error.not_found
+            if wrong is None:
+                raise
+            names = [task.name for task in self.task_list]
+            raise InvalidCommand(not_found_text(wrong, names)) from None
+
+
+class Run(_Suggesting, cmd_run.Run):  # type: ignore[misc]
+    """``doit run``, and plain ``doit``."""
+
+
+class Clean(_Suggesting, cmd_clean.Clean):  # type: ignore[misc]
+    """``doit clean``."""
+
+
+class List(_Suggesting, cmd_list.List):  # type: ignore[misc]
+    """``doit list``."""
+
+
+class Ignore(_Suggesting, cmd_ignore.Ignore):  # type: ignore[misc]
+    """``doit ignore``."""
+
+
+class ResetDep(_Suggesting, cmd_resetdep.ResetDep):  # type: ignore[misc]
+    """``doit reset-dep``."""
+
+
+class Info(_Suggesting, cmd_info.Info):  # type: ignore[misc]
+    """``doit info``."""
+
+    def _execute(self, pos_args: list[str], hide_status: bool = False) -> Any:
+        # doit looks an unknown name up without asking whether it is there
+        check_tasks_exist({task.name for task in self.task_list}, pos_args)
+        return super()._execute(pos_args, hide_status)
+
+
+class DumpDB(cmd_dumpdb.DumpDB):  # type: ignore[misc]
+    """``doit dumpdb``."""
+
+    def execute(self, params: Any, args: list[str]) -> Any:
+        """Show a database of doit's own; raises InvalidCommand where there is none."""
+        path = Path(params["dep_file"])
+        # dbm adds an ending of its own to the name
+        if not any(path.parent.glob(f"{path.name}*")):
+            raise InvalidCommand(
+                f"there is no database of doit's own at {path}\n"
+                "  brickloop's tasks are in the ledger: doit info TASK, or invoke why NOTEBOOK"
+            )
+        return super().execute(params, args)
+
+
+class Forget(_Suggesting, cmd_forget.Forget):  # type: ignore[misc]
+    """``doit forget``."""
+
+    def _execute(self, forget_sub: bool, forget_disable_default: bool, forget_all: bool) -> Any:
+        if self.sel_tasks is None:
+            # without default tasks all are default ones; doit takes None for their list
+            self.sel_tasks = [task.name for task in self.task_list if task.subtask_of is None]
+        return super()._execute(forget_sub, forget_disable_default, forget_all)
+
+
+def not_found_text(wrong: str, names: list[str]) -> str:
+    """What is said of a name that is neither task nor command; the nearest ones are named."""
+    # a notebook's own name, without what is to be done with it
+    meant = sorted(
+        (name for name in names if name.partition(":")[2] == wrong), key=lambda one: one[0] != "r"
+    )
+    known = [*names, *_COMMANDS]
+    close = list(dict.fromkeys([*meant, *difflib.get_close_matches(wrong, known, _MOST, _CLOSE)]))
+    hint = (
+        f"did you mean: {', '.join(close[:_MOST])}?" if close else "doit list --all shows the tasks"
+    )
+    return f"there is no task '{wrong}'\n  {hint}"
