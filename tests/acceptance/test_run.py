@@ -31,6 +31,11 @@ while not os.path.exists({path!r}):
 """
 
 
+def hear_sigint() -> None:
+    """A shell lets what it starts in the background ignore SIGINT; the tests may be such."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Bench:
     """A project with a local workspace of its own, and a client of that."""
 
@@ -67,7 +72,7 @@ class Bench:
     def type(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         return type_command(self.root, *words, **env)
 
-    def start(self, *words: str, **more: object) -> subprocess.Popen[str]:
+    def start(self, *words: str) -> subprocess.Popen[str]:
         program = str(Path(sys.executable).parent / words[0])
         return subprocess.Popen(
             [program, *words[1:]],
@@ -78,7 +83,7 @@ class Bench:
             text=True,
             bufsize=1,
             start_new_session=True,
-            **more,  # type: ignore[call-overload]
+            preexec_fn=hear_sigint,
         )
 
     def state(self, run_id: int) -> str:
@@ -191,7 +196,7 @@ def test_ctrl_c_on_a_terminal_cancels_and_the_line_below_moves(bench):
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=lambda: (hear_sigint(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
     )
     os.close(slave)

@@ -228,6 +228,14 @@ def test_wrong_arguments_are_named(runner, path, client, arguments, error, said)
             client.workspace.get_status(path)
 
 
+def test_an_output_path_that_cannot_be_is_refused_before_anything_is_sent(runner, path, client):
+    for wrong in ("output.txt", "s3://bucket/x", "/tmp/../x"):
+        with pytest.raises(UsageError):
+            runner.create_and_run_with_output(path, "1", wrong)
+    with pytest.raises(NotFound):
+        client.workspace.get_status(path)
+
+
 def test_compute_by_cluster_name_and_as_a_job_cluster(runner, path, client):
     (cluster,) = client.clusters.list()
     uses = "from brickloop import NotebookOutput\nNotebookOutput().add_section('a', 'b')"

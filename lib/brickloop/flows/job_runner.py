@@ -25,6 +25,7 @@ from brickloop.flows.job_places import (
 )
 from brickloop.model.job_result import JobResult, job_result
 from brickloop.model.notebook import language_of_source
+from brickloop.model.paths import parse_remote_path
 from brickloop.model.run import RunResult
 from brickloop.sync.ledger import Ledger
 
@@ -247,6 +248,8 @@ class JobRunner:
         from brickloop.jobs.inject import inject, mend_imports, prepare
         from brickloop.jobs.submit import NotebookWork
 
+        if output_path is not None:
+            parse_remote_path(output_path)
         prepared = mend_imports(prepare(content, notebook_path, language))
         if prepared.mended:
             diagnostics.note(
@@ -293,7 +296,7 @@ class JobRunner:
             resume=resume,
         )
         if not options.wait:
-            return self._left(runs, record, name, work)
+            return self._left(runs, record, request, name)
         return self._waited(runs, record, request, options, name, save_as, output_path)
 
     def _waited(
@@ -325,17 +328,17 @@ class JobRunner:
             saved=saved,
         )
 
-    def _left(self, runs: Runs, record: RunRecord, name: str, work: Work) -> JobResult:
+    def _left(self, runs: Runs, record: RunRecord, request: RunRequest, name: str) -> JobResult:
         from brickloop.flows.run import come_back
         from brickloop.jobs.status import run_status
 
         status = run_status(runs.opened.client, runs.opened.host, record.run_id or 0)
-        observer = runs.observe(name, record, None, show=False)
+        observer = runs.observe(name, record, request, show=False)
         observer.started(status.run_id, status.page_url)
         observer.close()
         runs.end(record, "detached")
         diagnostics.note(come_back(name, status.run_id))
-        return job_result(RunResult(status), path_of(work))
+        return job_result(RunResult(status), path_of(request.work))
 
     def _request(self, work: Work, options: RunOptions, name: str) -> RunRequest:
         from brickloop.jobs.submit import RunRequest, parse_compute
