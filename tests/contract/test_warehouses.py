@@ -12,7 +12,7 @@ import pytest
 from databricks import sql
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, NotFound
-from databricks.sdk.service.sql import State
+from databricks.sdk.service.sql import State, StatementState
 from databricks.sql.exc import DatabaseError
 
 from brickloop import launcher
@@ -58,7 +58,14 @@ def test_a_stopped_warehouse_has_no_sessions_and_starts_when_it_is_used(
     connection = connect(local_server, made.id)
     cursor = connection.cursor()
     cursor.execute("SELECT 1")
+    running = client.statement_execution.execute_statement(
+        "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b",
+        made.id,
+        wait_timeout="0s",
+    )
     stopped = client.warehouses.stop(made.id).result()
+    after = client.statement_execution.get_statement(str(running.statement_id)).status
+    assert after is not None and after.state is StatementState.CANCELED
     assert (stopped.state, stopped.num_clusters) == (State.STOPPED, 0)
     with pytest.raises(DatabaseError, match="Invalid SessionHandle"):
         cursor.execute("SELECT 1")

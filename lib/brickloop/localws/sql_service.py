@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from brickloop.localws.compute import Compute
@@ -53,6 +53,7 @@ class SqlService:
         self._loading = threading.Lock()
         self._lock = threading.Lock()
         self._thrift: dict[str, ThriftService] = {}
+        self._statements: Statements | None = None
 
     def open_session(
         self, catalog: str | None, schema: str | None, settings: Mapping[str, str]
@@ -108,7 +109,7 @@ class SqlService:
         run = StatementRun(self.idle_sessions, session, catalog, schema, text, parameters)
         timeout = session.statement_timeout if session else 0.0
         operation = Operation(run.rows, run.interrupt, row_limit=row_limit, timeout=timeout)
-        return self.statements.start(operation, options, run.finish)
+        return self.statements.start(operation, options, run.finish, warehouse_id)
 
     def open_client_session(
         self,
@@ -121,24 +122,35 @@ class SqlService:
         self.warehouses.use(warehouse_id)
         return self.sessions.open(warehouse_id, catalog, schema, settings)
 
-    @cached_property
+    @property
     def statements(self) -> Statements:
         """The statements of the Statement Execution API."""
         self.load()
         from brickloop.localws.statements import Statements
 
-        return Statements(self._layout.root / "results")
+        with self._lock:
+            if self._statements is None:
+                self._statements = Statements(self._layout.root / "results")
+            return self._statements
 
     def stop_warehouse(self, warehouse_id: str) -> None:
         """Stop a warehouse: its sessions end, and what runs in them."""
         self.warehouses.set_state(warehouse_id, STOPPED)
         self.sessions.close_all(warehouse_id)
+        if self._statements is not None:
+            self._statements.cancel_all(warehouse_id)
 
-    def active_count(self) -> int:
-        """How many statements run."""
-        running = self.sessions.running_count()
-        if "statements" in self.__dict__:
-            running += self.statements.running_count()
+    def stop_idle(self) -> None:
+        """Stop the warehouses that nobody uses for longer than they allow."""
+        for each in self.warehouses.idle(time.monotonic()):
+            if not self.active_count(each.id):
+                self.stop_warehouse(each.id)
+
+    def active_count(self, warehouse_id: str | None = None) -> int:
+        """How many statements run, on one warehouse or on all."""
+        running = self.sessions.running_count(warehouse_id)
+        if self._statements is not None:
+            running += self._statements.running_count(warehouse_id)
         return running
 
     def load(self) -> None:
@@ -154,8 +166,8 @@ class SqlService:
 
     def close(self) -> None:
         """End all sessions."""
-        if "statements" in self.__dict__:
-            self.statements.close_all()
+        if self._statements is not None:
+            self._statements.close_all()
         self.idle_sessions.close()
         self.sessions.close_all()
 

@@ -44,6 +44,7 @@ class Statement:
     operation: Operation
     options: ResultOptions
     folder: Path
+    warehouse_id: str = ""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     phase: Phase = Phase.PENDING
     error: StatementError | None = None
@@ -89,10 +90,14 @@ class Statements:
         self._sweeper: threading.Thread | None = None
 
     def start(
-        self, operation: Operation, options: ResultOptions, on_end: Callable[[Statement], None]
+        self,
+        operation: Operation,
+        options: ResultOptions,
+        on_end: Callable[[Statement], None],
+        warehouse_id: str,
     ) -> Statement:
         """The statement, begun; ``on_end`` is called when nothing of it runs any more."""
-        statement = Statement(operation, options, self._folder)
+        statement = Statement(operation, options, self._folder, warehouse_id)
         statement.folder = self._folder / statement.id
         with self._lock:
             self._known[statement.id] = statement
@@ -124,10 +129,22 @@ class Statements:
         self._end(statement, Phase.CLOSED, None)
         self._free(statement)
 
-    def running_count(self) -> int:
-        """How many statements run."""
+    def running_count(self, warehouse_id: str | None = None) -> int:
+        """How many statements run on a warehouse, or on all."""
+        return len(self._running(warehouse_id))
+
+    def cancel_all(self, warehouse_id: str) -> None:
+        """Stop what runs on a warehouse."""
+        for statement in self._running(warehouse_id):
+            self.cancel(statement.id)
+
+    def _running(self, warehouse_id: str | None) -> list[Statement]:
         with self._lock:
-            return sum(not each.done.is_set() for each in self._known.values())
+            return [
+                each
+                for each in self._known.values()
+                if not each.done.is_set() and warehouse_id in {None, each.warehouse_id}
+            ]
 
     def close_all(self) -> None:
         """Stop and forget all."""

@@ -134,10 +134,12 @@ class WarehouseSessions:
         for session_id in found:
             self._close_quietly(session_id)
 
-    def running_count(self) -> int:
-        """How many statements run."""
+    def running_count(self, warehouse_id: str | None = None) -> int:
+        """How many statements run in the sessions of a warehouse, or in all."""
         with self._lock:
-            sessions = list(self._sessions.values())
+            sessions = [
+                s for s in self._sessions.values() if warehouse_id in {None, s.warehouse_id}
+            ]
         return sum(not each.is_over for s in sessions for each in list(s.operations.values()))
 
     def count(self, warehouse_id: str) -> int:

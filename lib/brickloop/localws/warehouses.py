@@ -125,17 +125,19 @@ class Warehouses:
             self.get(warehouse_id)
             self._state.execute("DELETE FROM warehouses WHERE warehouse_id = ?", (warehouse_id,))
 
-    def idle(self) -> list[Warehouse]:
-        """The running warehouses that nobody has used for longer than they allow."""
-        now = time.monotonic()
+    def idle(self, now: float) -> list[Warehouse]:
+        """The running warehouses that at ``now`` (monotonic) are unused for longer than they allow.
+
+        The time of a warehouse that was not used since the server started begins with this call.
+        """
         with self._lock:
+            for each in self.all():
+                self._used.setdefault(each.id, now)
             used = dict(self._used)
         return [
             each
             for each in self.all()
-            if each.state == RUNNING
-            and each.idle_limit
-            and now - used.get(each.id, now) > each.idle_limit
+            if each.state == RUNNING and each.idle_limit and now - used[each.id] > each.idle_limit
         ]
 
     def _check_name(self, name: str, own_id: str) -> None:

@@ -14,6 +14,7 @@ _BASE = "/api/2.0/sql/warehouses"
 
 def list_warehouses(services: Services, call: Call) -> Answer:
     """All warehouses."""
+    services.sql.stop_idle()
     return {"warehouses": [_shown(services, each) for each in services.sql.warehouses.all()]}
 
 
@@ -22,6 +23,7 @@ def get_warehouse(services: Services, call: Call) -> Answer:
     warehouse_id, action = _target(call)
     if action:
         raise _unknown(call)
+    services.sql.stop_idle()
     return _shown(services, services.sql.warehouses.get(warehouse_id))
 
 
