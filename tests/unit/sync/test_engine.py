@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.fakes.workspace import ROOT, Place
 
-from brickloop.sync.engine import Halted
+from brickloop.errors import WorkFailed
+from brickloop.model.notebook import Language, header_line
+from brickloop.sync.engine import Halted, Synchronizer
+from brickloop.sync.objects import ObjectStore
 from brickloop.sync.plan import PUSH
 from brickloop.sync.remote import Ambiguous, RemoteFault, Throttled
+from brickloop.sync.selection import Selection
+from brickloop.sync.tree import DiskTree
 
 HEADER = "# Databricks notebook source\n"
 
@@ -227,3 +234,106 @@ def test_extra_objects_are_deleted_when_asked_and_not_by_the_dozen(place: Place)
     assert place.fake.tree() == {"f": b"1"}
     kept = place.sync().state.history()
     assert sum(version.event == "deleted" for version in kept) == 11
+
+
+def test_a_state_that_cannot_be_read_deletes_and_overwrites_nothing(place: Place) -> None:
+    begin(place)
+    before = place.files(), place.fake.tree()
+    sync = place.sync()
+    sync.close()
+    (sync.pair.folder / "state.db").write_bytes(b"no database at all")
+    for name in ("state.db-wal", "state.db-shm"):
+        (sync.pair.folder / name).unlink(missing_ok=True)
+    report = place.sync().run()
+    assert not [change for change in report.changes if change.verb in {"delete", "update"}]
+    for name, data in before[0].items():
+        assert place.files()[name] == data
+    for name, data in before[1].items():
+        assert place.fake.tree()[name] == data
+    assert {hold.slot for hold in report.conflicts} == {"n", "pull", "push"}
+    assert list(sync.pair.folder.glob("state.db.unreadable-*"))
+
+
+def test_a_state_of_another_pair_is_not_this_one(place: Place) -> None:
+    begin(place)
+    other = replace(place.pair, target="another workspace")
+    assert other.folder != place.pair.folder
+    place.pair = other
+    report = place.sync().run()
+    assert not [change for change in report.changes if change.verb in {"delete", "update"}]
+
+
+def test_what_patterns_do_not_choose_any_more_is_forgotten_not_deleted(place: Place) -> None:
+    begin(place)
+    settle(place)
+    before = place.files(), place.fake.tree()
+    narrow = Selection(place.local, ["*.py"])
+    sync = Synchronizer(place.pair, place.fake, narrow, parallel=1, durable=False)
+    assert not sync.run().changes
+    sync.close()
+    assert (place.files(), place.fake.tree()) == before
+    # and taken in again they are compared as if never seen
+    assert not place.sync().run().changes
+    (place.local / "push").write_text("push 3")
+    assert [change.note for change in place.sync().run().changes] == ["pushed"]
+
+
+def test_a_folder_of_things_that_sit_out_in_the_place_of_a_file_is_named(place: Place) -> None:
+    (place.local / ".gitignore").write_text("*.log\n")
+    (place.local / "d").write_text("mine")
+    place.fake.mkdirs(f"{ROOT}/d")
+    place.fake.file(f"{ROOT}/d/x.log", b"log")
+    report = place.sync().run()
+    assert [held.slot for held in report.held] == ["d"]
+    assert "take no part" in report.held[0].reason
+    assert place.fake.tree()["d/x.log"] == b"log"
+
+
+def test_a_file_that_would_be_a_notebook_here_is_not_fetched(place: Place) -> None:
+    place.fake.file(f"{ROOT}/x.py", HEADER.encode() + b"1")
+    report = place.sync().run()
+    assert [failed.path for failed in report.failures] == ["x.py"]
+    assert "would be another object" in report.failures[0].reason
+    assert place.files() == {}
+    assert place.fake.tree() == {"x.py": HEADER.encode() + b"1"}
+
+
+@pytest.mark.parametrize("suffix", [".py", ".sql", ".scala", ".r", ".R"])
+def test_a_notebook_keeps_its_name_and_line_ends_when_the_workspace_changes_it(
+    place: Place, suffix: str
+) -> None:
+    language = {".py": Language.PYTHON, ".sql": Language.SQL, ".scala": Language.SCALA}.get(
+        suffix, Language.R
+    )
+    head = header_line(language)
+    titled = f"{head}\n{head.split()[0]} DBTITLE 1,A title\n1\n\n"
+    (place.local / f"n{suffix}").write_bytes(titled.replace("\n", "\r\n").encode())
+    place.settle()
+    kept = place.fake.items[f"{ROOT}/n"].data.decode()
+    assert kept == titled.rstrip("\n")
+    place.fake.notebook(f"{ROOT}/n", kept.partition("\n")[2].replace("\n1", "\n2"), language)
+    place.settle()
+    expected = titled.replace("\n1\n", "\n2\n").replace("\n", "\r\n").encode()
+    assert place.files() == {f"n{suffix}": expected}
+
+
+def test_a_full_disk_is_told_and_the_next_sync_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(place)
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DiskTree, "stage", full)
+        report = place.sync().run()
+        assert {failed.path for failed in report.failures} == {"n", "pull", "theirs"}
+        assert {failed.reason for failed in report.failures} == {"No space left on device"}
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, "put", full)
+        place.fake.file(f"{ROOT}/pull", b"pull 3")
+        with pytest.raises(WorkFailed, match="No space left"):
+            place.sync().run()
+    place.fake.file(f"{ROOT}/pull", b"pull 2")
+    settle(place)
