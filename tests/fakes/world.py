@@ -485,6 +485,7 @@ class World:
             return
         if what == "kill":
             self._dead = True
+            self._note_held()
             error = Killed()
         elif what == "full" and (phase, call) == ("before", "stage"):
             error = OSError(errno.ENOSPC, "No space left on device")
