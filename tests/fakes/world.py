@@ -179,6 +179,8 @@ class World:
         self._dead = False
         self._window = ""
         self._met: set[str] = set()
+        # what was touched when the sync began or since: a conflict may have ended meanwhile
+        self._lately: dict[Side, set[str]] = {side: set() for side in Side}
         self.fake.before = lambda call, path: self.hook("before", call, path)
         self.fake.after = lambda call, path: self.hook("after", call, path)
         self.tree.before = lambda call, path: self.hook("before", call, path)
@@ -229,6 +231,7 @@ class World:
             after = look()
             changed = {slot for slot in {*before, *after} if before.get(slot) != after.get(slot)}
             self.touched[op.side] |= changed
+            self._lately[op.side] |= changed
             self._met |= changed
             self.trace.append(f"{op.side.value} {op.what} {op.path} {op.other}".rstrip())
             self._note_held()
@@ -396,6 +399,7 @@ class World:
         self.trace.append("sync")
         self._faults, self._step, self._dead, self._window = list(faults), 0, False, ""
         self._met.clear()
+        self._lately = {side: set(slots) for side, slots in self.touched.items()}
         try:
             one = self.synchronizer(self)
             if resolve is not None:
@@ -515,7 +519,7 @@ class World:
         self._forget_equal()
         for hold in report.conflicts if report else ():
             touched = [
-                any(_related(hold.slot, slot) for slot in self.touched[side]) for side in Side
+                any(_related(hold.slot, slot) for slot in self._lately[side]) for side in Side
             ]
             exempt = any(_related(hold.slot, slot) for slot in self.provenance.exempt)
             if not all(touched) and not exempt:

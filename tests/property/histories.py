@@ -138,8 +138,15 @@ def machine(
     return Histories
 
 
-def live(world: World, seed: int, *, unable: frozenset[str] = frozenset()) -> None:
-    """Let a world live through one history of the eight slots, the same for the same seed.
+def live(
+    world: World,
+    seed: int,
+    universe: Universe = EIGHT,
+    *,
+    unable: frozenset[str] = frozenset(),
+    rules: int = 12,
+) -> None:
+    """Let a world live through one history, the same for the same seed.
 
     ``unable`` are doings that its workspace does not know.
     """
@@ -147,18 +154,35 @@ def live(world: World, seed: int, *, unable: frozenset[str] = frozenset()) -> No
     remote = [doing for doing in REMOTE_DOINGS if doing not in unable]
 
     def draw() -> Op:
-        side = dice.choice(list(Side))
-        local = side is Side.LOCAL
-        paths = EIGHT.local if local else EIGHT.remote
+        local = dice.random() < 0.5
+        paths = universe.local if local else universe.remote
         doing = dice.choice(LOCAL_DOINGS if local else remote)
+        side = Side.LOCAL if local else Side.REMOTE
         return Op(side, doing, dice.choice(paths), dice.choice(paths))
 
-    for _ in range(12):
-        if dice.random() < 0.6:
+    def faults() -> list[Fault]:
+        what = [
+            draw() if dice.random() < 0.4 else dice.choice(FAULTS)
+            for _ in range(dice.randint(0, 3))
+        ]
+        return [Fault(dice.randint(1, 60), one) for one in what]
+
+    for _ in range(rules):
+        number = dice.random()
+        if number < 0.55:
             world.act(draw())
-            continue
-        what = [draw() if dice.random() < 0.4 else dice.choice(FAULTS) for _ in range(2)]
-        world.sync([Fault(dice.randint(1, 60), one) for one in what])
+        elif number < 0.8:
+            world.sync(faults(), MODES[dice.choice(LOSSLESS)])
+        elif number < 0.88:
+            path = dice.choice(universe.local)
+            world.act(Op(Side.LOCAL, "save", path))
+            world.sync(faults(), paths=[path])
+        elif number < 0.94:
+            world.resolve(dice.choice(universe.remote), dice.choice(list(Keep)), faults())
+        elif number < 0.98:
+            world.quiesce()
+        else:
+            world.forget_state()
     world.quiesce()
 
 

@@ -69,3 +69,17 @@ def test_a_world_notices_what_it_is_there_for() -> None:
     world.tree.remove("b")
     with pytest.raises(Broken, match="LOST"):
         world.sync()
+
+
+def test_a_folder_that_cannot_be_read_once_is_no_conflict() -> None:
+    """A file replaced a folder here; one failed request there was called a change."""
+    world = World()
+    world.act(Op(LOCAL, "save", "b"))
+    world.act(Op(LOCAL, "save", "d/x"))
+    world.sync()
+    world.act(Op(LOCAL, "save", "d"))
+    report = world.sync([Fault(1, "refuse", "before export"), Fault(1, "refuse", "before export")])
+    assert report is not None
+    assert not report.conflicts
+    world.quiesce()
+    assert world.remote()["d"] == world.local()["d"]

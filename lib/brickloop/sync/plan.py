@@ -338,7 +338,12 @@ class _Reconciler:
         assert leaf is not None
         was_folder = ancestor is not None and ancestor.kind is Kind.DIRECTORY
         leaf_state = (local_state if leaf_side is Side.LOCAL else remote_state)(ancestor, leaf)
-        if was_folder and not self._is_dirty(slot, folder_side):
+        news = self._news(slot, folder_side) if was_folder else set()
+        if news == {State.UNKNOWN}:
+            # it may not have changed at all: no conflict as long as that cannot be said
+            self._hold(slot, "something in the folder that it replaces cannot be judged")
+            return _Fate.HELD
+        if was_folder and not news:
             # the folder's side did nothing: its contents give way to the leaf
             row = 13 if leaf_side is Side.LOCAL else 14
             if folder_side in self.mode.changes:
@@ -368,15 +373,15 @@ class _Reconciler:
         self._conflict(slot, 16, "is a folder on one side and a file or notebook on the other")
         return _Fate.HELD
 
-    def _is_dirty(self, slot: str, side: Side) -> bool:
-        """Whether anything below a folder is new, changed or unknown on ``side``."""
+    def _news(self, slot: str, side: Side) -> set[State]:
+        """What is new, changed or unknown below a folder on ``side``."""
         judge = local_state if side is Side.LOCAL else remote_state
         tree = self.local if side is Side.LOCAL else self.remote
+        found: set[State] = set()
         for child in self.children.get(slot, []):
-            state = judge(self.ancestors.get(child), tree.get(child))
-            if state not in {State.SAME, State.GONE} or self._is_dirty(child, side):
-                return True
-        return False
+            found.add(judge(self.ancestors.get(child), tree.get(child)))
+            found |= self._news(child, side)
+        return found - {State.SAME, State.GONE}
 
     def _clear(self, slot: str, side: Side, folder: Version | None, row: int) -> None:
         tree = self.local if side is Side.LOCAL else self.remote
