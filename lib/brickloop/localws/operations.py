@@ -77,6 +77,11 @@ def run_statement(
     operation: Operation,
 ) -> Rows:
     """The rows of one statement; those of DML are its counts. Raises StatementError."""
+    if not leading_words(text, 1):
+        message = (
+            "[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement. SQLSTATE: 42617"
+        )
+        raise StatementError(message, condition="PARSE_EMPTY_STATEMENT", sqlstate="42617")
     while not session.turn.acquire(timeout=_INTERRUPT_SECONDS):
         operation.check_wanted()
     try:

@@ -41,11 +41,12 @@ class ResultOptions:
 class Statement:
     """One statement and what became of it."""
 
+    id: str
     operation: Operation
     options: ResultOptions
     folder: Path
-    warehouse_id: str = ""
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    """Where its chunks are, one that no other statement has."""
+    warehouse_id: str
     phase: Phase = Phase.PENDING
     error: StatementError | None = None
     chunks: list[Chunk] = field(default_factory=list)
@@ -97,8 +98,9 @@ class Statements:
         warehouse_id: str,
     ) -> Statement:
         """The statement, begun; ``on_end`` is called when nothing of it runs any more."""
-        statement = Statement(operation, options, self._folder, warehouse_id)
-        statement.folder = self._folder / statement.id
+        statement_id = str(uuid.uuid4())
+        folder = self._folder / statement_id
+        statement = Statement(statement_id, operation, options, folder, warehouse_id)
         with self._lock:
             self._known[statement.id] = statement
             if self._sweeper is None:

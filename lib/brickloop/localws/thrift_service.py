@@ -124,7 +124,7 @@ class ThriftService:
             utc="Etc/UTC",
         )
         operation = Operation(
-            lambda running: run_statement(session, req.statement, parameters, wire, running),
+            lambda running: run_statement(session, req.statement or "", parameters, wire, running),
             session.sql.cancel,
             row_limit=req.resultRowLimit or None,
             timeout=req.queryTimeout or session.statement_timeout,
