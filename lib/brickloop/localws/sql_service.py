@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 import time
@@ -181,5 +182,7 @@ class SqlService:
         try:
             self._compute.ready()
             self.load()
+            # what a statement waits for that the engine does not take as it is
+            importlib.import_module("sqlglot.dialects.databricks")
         except Exception as error:  # noqa: BLE001 - the first client meets the fault and reports it
             _LOG.warning("SQL could not be prepared: %s", error)
