@@ -30,6 +30,10 @@ from brickloop.localws.spark_errors import (
 )
 
 _RAISES = re.compile(r"\b(?:raise_error|assert_true)\s*\(", re.IGNORECASE)
+_PREAMBLE = (
+    r"^(?:function:|CommandNode::|Physical plan does not support logical expression"
+    r"|This feature is not implemented:)\s*"
+)
 _ELSEWHERE = re.compile(
     r"(?:ai_|h3_|st_|vector_search|http_request|remote_query|secret$|try_secret$|is_member$"
     r"|is_account_group_member$|read_kafka$|read_pubsub$|read_kinesis$|cloud_files|event_log$)"
@@ -42,7 +46,7 @@ def translate(error: SparkConnectGrpcException, statement: str = "") -> Exceptio
     """The engine's error with the class and SQLSTATE that Spark gives it, where that is sure."""
     known: Exception = error
     if isinstance(error, UnsupportedOperationException) and "unknown" not in str(error):
-        return unsupported(re.sub(r"^(?:function|CommandNode)::?\s*", "", str(error.getMessage())))
+        return unsupported(re.sub(_PREAMBLE, "", str(error.getMessage())))
     if error.getSqlState() is not None:
         return known
     message = str(error.getMessage() or error)

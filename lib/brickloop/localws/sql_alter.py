@@ -40,7 +40,7 @@ def alter_table(context: SqlContext, cursor: Cursor) -> DataFrame:
     for words, act in _ALTERATIONS:
         if cursor.take(*words):
             return act(context, entry, cursor)
-    return _let_engine_alter(context, entry, cursor)
+    raise unsupported(f"ALTER TABLE ... {cursor.rest()[:60]}")
 
 
 def comment_on(context: SqlContext, cursor: Cursor) -> DataFrame:
@@ -311,10 +311,6 @@ def _add_constraint(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFr
 def _change_layout(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
     # how the data lies changes no answer
     return context.nothing()
-
-
-def _let_engine_alter(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
-    raise unsupported(f"ALTER TABLE ... {cursor.rest()[:60]}")
 
 
 _Alteration = Callable[[SqlContext, Entry, Cursor], "DataFrame"]

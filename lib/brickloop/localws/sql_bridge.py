@@ -108,8 +108,8 @@ class Bridge:
         return generate(tree) if self.changed else text
 
     def replace_column(self, text: str, name: str, value: str | None) -> str | None:
-        """The statement with an unresolved name replaced by ``value``, or by the select item of
-        that alias to its left; None where there is none."""
+        """The statement with an unresolved name replaced by the select item of that alias to its
+        left, or by a variable's ``value``; None where there is neither."""
         from sqlglot import exp
 
         tree = parse(text)
@@ -120,12 +120,14 @@ class Bridge:
             parts = [part.name.lower() for part in column.parts]
             if parts[-1] != name.lower() or (len(parts) > 1 and parts[0] != "session"):
                 continue
-            new: exp.Expr | None = (
-                exp.maybe_parse(value, dialect="databricks") if value else alias_of(column)
-            )
-            if new is None:
+            new: exp.Expr | None = alias_of(column) if len(parts) == 1 else None
+            if new is not None:
+                new = exp.Paren(this=new)
+            elif value:
+                new = exp.maybe_parse(value, dialect="databricks")
+            # a column of that name comes first wherever there is one
+            if new is None or self._kind(column.find_ancestor(exp.Select), column):
                 continue
-            new = new if value else exp.Paren(this=new)
             if isinstance(column.parent, exp.Select) and column.arg_key == "expressions":
                 new = exp.alias_(new, column.name, quoted=True)
             column.replace(new)
@@ -292,7 +294,9 @@ class Bridge:
         self, select: exp.Select | None, value: exp.Expr, before: exp.Expr | None = None
     ) -> str:
         """The type of an expression of a select; of what stands before one of its laterals."""
-        if select is None or value.find(_query_class()) is not None:
+        from sqlglot import exp
+
+        if select is None or select.args.get("from_") is None or value.find(exp.Query):
             return ""
         sources = self._sources(select)
         if before is not None:
@@ -585,9 +589,3 @@ def _is(token: Token | None, *words: str) -> bool:
 
 def _is_path(before: Token, colon: Token) -> bool:
     return before.end == colon.start and (before.is_name or before.text in {")", "]"})
-
-
-def _query_class() -> type[exp.Expr]:
-    from sqlglot import exp
-
-    return exp.Query

@@ -168,6 +168,17 @@ def test_an_error_tells_its_place(open_session: Opener) -> None:
     assert "^^^" in error.message
 
 
+def test_a_column_comes_before_a_variable_or_an_alias(open_session: Opener) -> None:
+    session = open_session()
+    rows(session, "DECLARE VARIABLE k INT DEFAULT 100")
+    inner = "(SELECT a AS z, k FROM VALUES (1, 5) AS t(a, k))"
+    assert rows(session, f"SELECT z, k, session.k AS v FROM {inner}") == [[1, 5, 100]]
+    assert rows(session, f"SELECT u.z + k AS s FROM {inner.replace(', k FROM', ', k AS q FROM')} u"
+                " WHERE u.q < k") == [[101]]  # fmt: skip
+    nested = "SELECT z + 1 AS k, k * 2 AS d FROM (SELECT a AS z FROM VALUES (1) AS t(a))"
+    assert rows(session, f"SELECT d FROM ({nested})") == [[4]]
+
+
 def test_a_wrong_name_is_shown_with_those_that_are_there(open_session: Opener) -> None:
     session = open_session()
     rows(session, "CREATE TABLE wares (price INT, product STRING)")
