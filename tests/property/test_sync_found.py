@@ -83,3 +83,21 @@ def test_a_folder_that_cannot_be_read_once_is_no_conflict() -> None:
     assert not report.conflicts
     world.quiesce()
     assert world.remote()["d"] == world.local()["d"]
+
+
+def test_a_folder_that_became_a_file_takes_no_version_laid_beside() -> None:
+    """The place beside a held file was gone, and the sync ended in a traceback."""
+    world = World()
+    world.act(Op(LOCAL, "save", "d/x.py"))
+    world.sync()
+    world.sync()
+    world.act(Op(LOCAL, "save", "d/x.py"))
+    world.act(Op(REMOTE, "save python", "d/x"))
+    meddling = [
+        Fault(1, Op(LOCAL, "delete", "d"), "after export"),
+        Fault(1, Op(LOCAL, "save plain", "d"), "after export"),
+    ]
+    report = world.sync(meddling)
+    assert report is not None
+    assert [hold.sidecar for hold in report.conflicts] == [""]
+    world.quiesce()

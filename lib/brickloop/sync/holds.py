@@ -16,7 +16,7 @@ from brickloop.sync.plan import Conflict
 from brickloop.sync.remote import Kind
 from brickloop.sync.selection import sidecar_name
 from brickloop.sync.state import Hold, SyncState
-from brickloop.sync.tree import DiskTree
+from brickloop.sync.tree import DiskTree, Taken, Vanished
 from brickloop.sync.versions import Side, Version, local_path
 
 
@@ -152,8 +152,9 @@ def _lay_beside(conflict: Conflict, tree: DiskTree, objects: ObjectStore) -> str
     try:
         if tree.look(name) is None:
             publish_new(tree, name, data)
-    except (OSError, PathError):
-        return ""  # a full disk or a too long name: the object store has it
+    except (OSError, PathError, Taken, Vanished):
+        # a full disk, a too long name, a folder that became a file: the object store has it
+        return ""
     return name
 
 
