@@ -490,6 +490,11 @@ class World:
         if what == "kill":
             self._dead = True
             self._note_held()
+            # a folder has no intent: one that was made but not noted is nobody's, see docs/sync.md
+            known = {row[0] for row in self.database.execute("SELECT slot FROM ancestors")}
+            made = {s for s, leaf in {*self.local().items(), *self.remote().items()}
+                    if leaf == FOLDER}  # fmt: skip
+            self.provenance.exempt |= made - known
             error = Killed()
         elif what == "full" and (phase, call) == ("before", "stage"):
             error = OSError(errno.ENOSPC, "No space left on device")
