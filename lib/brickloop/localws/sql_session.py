@@ -32,6 +32,8 @@ import atexit
 import contextlib
 import decimal
 import re
+import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +53,7 @@ from brickloop.localws.sql_literals import SqlText
 from brickloop.localws.sql_tokens import string_literal
 
 _PLACE = re.compile(r"(?:\(|SQLSTATE: \w{5}; )line (\d+),? pos (\d+)")
+_INTERRUPT_SECONDS = 5.0
 _INTEGERS = frozenset({"BIGINT", "INT", "INTEGER", "LONG", "SHORT", "SMALLINT", "TINYINT", "BYTE"})
 
 
@@ -150,6 +153,7 @@ class SqlSession:
         self._spark = spark
         self._default_tag = f"statement-{uuid.uuid4().hex}"
         self._canceled: set[str] = set()
+        self._under_way: set[str] = set()
 
     @classmethod
     def open(
@@ -199,6 +203,8 @@ class SqlSession:
         self._canceled.discard(tag)
         with self._tagged(tag), self._told(tag, text):
             answer = self._spark.answer(text, _arguments(parameters))
+            if tag in self._canceled:
+                raise StatementError("canceled before it began")
             batches, kinds = self._rows(answer.frame)
             first = next(batches, None)
         shape = ResultShape(kinds, wire or WireFormat(), self._zone_for(kinds))
@@ -213,8 +219,10 @@ class SqlSession:
         """Stop the statement under way, from any thread; no effect where there is none."""
         tag = tag or self._default_tag
         self._canceled.add(tag)
-        with contextlib.suppress(Exception):
-            self._spark.client.interrupt_tag(tag)
+        self._interrupt(tag)
+        if tag in self._under_way:
+            # one that is only about to begin does not hear it
+            threading.Thread(target=self._interrupt_on, args=(tag,), daemon=True).start()
 
     def time_zone(self) -> str:
         """The session's time zone."""
@@ -227,9 +235,23 @@ class SqlSession:
         return catalog.catalog, catalog.schema
 
     def close(self) -> None:
-        """Let the engine forget the session."""
+        """Stop what runs in it, and let the engine forget the session."""
+        for tag in list(self._under_way):
+            self._canceled.add(tag)
+            self._interrupt_on(tag)
         with contextlib.suppress(Exception):
             self._spark.stop()
+
+    def _interrupt(self, tag: str) -> None:
+        with contextlib.suppress(Exception):
+            self._spark.client.interrupt_tag(tag)
+
+    def _interrupt_on(self, tag: str) -> None:
+        """Interrupt until the statement has ended, for some seconds at most."""
+        deadline = time.monotonic() + _INTERRUPT_SECONDS
+        while tag in self._under_way & self._canceled and time.monotonic() < deadline:
+            self._interrupt(tag)
+            time.sleep(0.05)
 
     def catalogs(self) -> list[str]:
         """The names of all catalogs."""
@@ -301,9 +323,11 @@ class SqlSession:
     def _tagged(self, tag: str) -> Iterator[None]:
         client = self._spark.client
         client.add_tag(tag)
+        self._under_way.add(tag)
         try:
             yield
         finally:
+            self._under_way.discard(tag)
             client.remove_tag(tag)
 
     @contextlib.contextmanager
