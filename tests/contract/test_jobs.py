@@ -31,6 +31,9 @@ from databricks.sdk.service.jobs import (
 )
 from databricks.sdk.service.workspace import ImportFormat, Language
 
+from brickloop.jobs.status import look_at_tasks
+from brickloop.model.run import ResultState
+
 Ask = Callable[..., requests.Response]
 FINAL = {
     RunLifeCycleState.TERMINATED,
@@ -621,6 +624,44 @@ def test_a_token_names_one_run_of_its_job(bench: Jobs) -> None:
     assert bench.client.jobs.run_now(one, idempotency_token=token).run_id == first
     assert bench.client.jobs.run_now(two, idempotency_token=token).run_id != first
     bench.wait(int(first or 0))
+
+
+def test_the_tasks_that_are_chosen_do_not_wait_for_the_others(bench: Jobs) -> None:
+    tasks = [
+        Task("a", notebook_task=NotebookTask(bench.notebook("1 / 0"))),
+        Task(
+            "b",
+            notebook_task=NotebookTask(bench.notebook("dbutils.notebook.exit('b')")),
+            depends_on=[TaskDependency("a")],
+        ),
+    ]
+    job_id = bench.client.jobs.create(name="chosen", tasks=tasks).job_id
+    assert job_id is not None
+    run = bench.wait(int(bench.client.jobs.run_now(job_id, only=["b"]).run_id or 0))
+    assert list(by_key(run)) == ["b"]
+    assert bench.exit_value(run, "b") == "b"
+    with pytest.raises(InvalidParameterValue, match="does not exist"):
+        bench.client.jobs.run_now(job_id, only=["c"])
+
+
+def test_a_look_covers_more_tasks_than_a_page_has(bench: Jobs) -> None:
+    path = bench.notebook("1 / 0")
+    after = [
+        SubmitTask(
+            f"t{number:03}",
+            notebook_task=NotebookTask(path),
+            depends_on=[TaskDependency("a")],
+        )
+        for number in range(104)
+    ]
+    run_id = bench.submit(SubmitTask("a", notebook_task=NotebookTask(path)), *after)
+    bench.wait(run_id)
+    whole, tasks = look_at_tasks(bench.client, str(bench.client.config.host), run_id)
+    assert whole.life_cycle.is_final
+    assert len(tasks) == 105
+    assert tasks["a"].result is ResultState.FAILED
+    assert tasks["t103"].result is ResultState.UPSTREAM_FAILED
+    assert tasks["a"].run_id not in {run_id, 0}
 
 
 def test_runs_are_listed_newest_first_and_in_pages(bench: Jobs, ask: Ask) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,14 @@ from brickloop.config.profile import Target
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError, OutputUnavailable
-from brickloop.sync.ledger import Ledger
+from brickloop.sync.ledger import Ledger, RunRecord
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
     from brickloop.clients.files import RemoteFiles
     from brickloop.flows.edges import Observed
+    from brickloop.flows.graph_job import GraphJob
     from brickloop.flows.run import RunObserver, Runs
     from brickloop.flows.target import OpenTarget
     from brickloop.jobs.document_follower import DocumentFollower
@@ -38,6 +39,15 @@ class _Followed:
     status: RunStatus
     document: DocumentFollower
     observer: RunObserver
+
+
+@dataclass(frozen=True)
+class JobNotebookFacts:
+    """What a job is told of a notebook; see ``JobNotebook``."""
+
+    parameters: Mapping[str, str]
+    upstream: tuple[str, ...]
+    own: str
 
 
 class Deployment:
@@ -212,19 +222,30 @@ class Deployment:
         parameters: Mapping[str, str],
         *,
         again: bool = False,
+        job: GraphJob | None = None,
     ) -> dict[str, Any]:
         """Run a notebook to its end and show it; with ``again`` also if such a run succeeded.
 
+        In a ``job`` that was started its task there is followed.
         Raises RunFailed when it does not succeed, TimedOut when it reached its time limit.
         """
         from brickloop.flows.run import failure_of
 
         runs = self._runs()
         request = self._request(runs.opened, name, parameters)
-        record = runs.ask(name, fingerprint, request, resume="active" if again else "succeeded")
+        record = (
+            job.record(name, fingerprint)
+            if job
+            else self._of_job(runs, name, fingerprint, again)
+            or runs.ask(name, fingerprint, request, resume="active" if again else "succeeded")
+        )
         observer = runs.observe(name, record, request)
-        timeout = self._settings.seconds("run_timeout")
-        status, document = runs.follow(name, record, observer, timeout=timeout)
+        if job:
+            status, document = job.follow(name, request.name, observer)
+            record = replace(record, run_id=status.run_id)
+        else:
+            timeout = self._settings.seconds("run_timeout")
+            status, document = runs.follow(name, record, observer, timeout=timeout)
         if not status.succeeded:
             result = runs.result(status, document)
             observer.result(result)
@@ -234,6 +255,54 @@ class Deployment:
             raise failure_of(result, name, hint)
         self._followed[name] = _Followed(record.run_key, status, document, observer)
         return {"fingerprint": fingerprint, "run_id": record.run_id}
+
+    def _of_job(self, runs: Runs, name: str, fingerprint: str, again: bool) -> RunRecord | None:
+        """A notebook's task in a run of a job that nobody saw the end of, None where none is."""
+        from brickloop.flows.graph_job import is_of_job
+        from brickloop.jobs.status import run_status
+
+        record = self._ledger.latest_run(self._key, name)
+        states = {"running"} if again else {"running", "succeeded"}
+        if record is None or not is_of_job(record) or record.run_id is None:
+            return None
+        if record.fingerprint != fingerprint or record.state not in states:
+            return None
+        try:
+            status = run_status(runs.opened.client, runs.opened.host, record.run_id)
+        except OutputUnavailable:
+            status = None
+        if status is None or (again and status.life_cycle.is_final):
+            runs.end(record, "lost")
+            return None
+        diagnostics.note(f"{name}: taking up run {record.run_id} of a job")
+        return record
+
+    def graph_job(self, name: str | None) -> GraphJob:
+        """The job that holds this folder's graph; nothing is asked for before it is started."""
+        from brickloop.flows.graph_job import GraphJob
+
+        if name is None:
+            name = f"brickloop {self._project} of {self._open().user}"
+        return GraphJob(name, self._key, self._ledger)
+
+    def start_job(
+        self,
+        job: GraphJob,
+        notebooks: Mapping[str, JobNotebookFacts],
+        wanted: list[str],
+        parameters: Mapping[str, str],
+    ) -> dict[str, Any]:
+        """Start a run of the ``wanted`` notebooks; see ``GraphJob.start``."""
+        from brickloop.flows.graph_job import JobNotebook
+
+        runs = self._runs()
+        held = {
+            name: JobNotebook(
+                self._request(runs.opened, name, facts.parameters), facts.upstream, facts.own
+            )
+            for name, facts in notebooks.items()
+        }
+        return {"run_id": job.start(runs, held, wanted, parameters)}
 
     def fetch(self, name: str, fingerprint: str) -> dict[str, Any]:
         """Fetch the output of the last run, show what was not shown live, and save it."""

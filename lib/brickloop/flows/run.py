@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -254,14 +254,27 @@ class Runs:
         return last, document
 
     def watch(
-        self, run_id: int, document: DocumentFollower | None, observer: RunObserver, timeout: float
+        self,
+        run_id: int,
+        document: DocumentFollower | None,
+        observer: RunObserver,
+        timeout: float,
+        look: Callable[[], RunStatus] | None = None,
+        stop: threading.Event | None = None,
     ) -> RunStatus:
-        """The final status of any run, ours or not, after the observer heard of all that came."""
+        """The final status of any run, ours or not, after the observer heard of all that came.
+
+        ``look`` gives the status of what is no run of its own. ``stop`` ends the following as
+        Ctrl-C does, which reaches the main thread alone.
+        """
         from brickloop.jobs.follow import Waiting, follow
 
+        client, host = self.opened.client, self.opened.host
         last: RunStatus | None = None
         try:
-            for value in follow(self.opened.client, self.opened.host, run_id, document, timeout):
+            for value in follow(client, host, run_id, document, timeout, look=look):
+                if stop is not None and stop.is_set():
+                    raise KeyboardInterrupt
                 if isinstance(value, Section):
                     observer.section(value)
                 elif isinstance(value, Waiting):

@@ -71,6 +71,12 @@ class Fingerprints:
                         self._known[done] = hash_of(self.inputs(done))
             return self._known[name]
 
+    def own(self, name: str) -> str:
+        """A hash of what a notebook's run is made of, without what comes before it."""
+        inputs = self.inputs(name)
+        inputs["upstream"] = [before for before, _ in inputs["upstream"]]
+        return hash_of(inputs)
+
     def inputs(self, name: str) -> dict[str, Any]:
         """What the fingerprint is made of, as JSON types."""
         project = self._project

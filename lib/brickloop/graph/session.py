@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brickloop.flows.graph_job import GraphJob
     from brickloop.graph.notebook_graph import NotebookGraph
 
 
@@ -26,6 +27,10 @@ class Choice:
     """Run them even if they are up to date."""
     full_refresh: bool = False
     """Give them the parameter ``full_refresh`` with the value ``true``, too."""
+    as_job: bool = False
+    """Run them in one go, as tasks of one job that holds the whole graph."""
+    job_name: str | None = None
+    """That job's name, None for one of its own for each folder and user."""
 
 
 class _State:
@@ -36,6 +41,7 @@ class _State:
         self.graphs: list[NotebookGraph] = []
         self.up_to_date = 0
         self.when_done: list[Callable[[], None]] = []
+        self.jobs: list[GraphJob] = []
         self.collected: list[NotebookGraph] | None = None
 
 
@@ -50,8 +56,24 @@ def of_arguments(arguments: list[str], choice: Choice | None = None) -> Iterator
     _state.arguments, _state.choice = arguments, choice
     try:
         yield
+    except KeyboardInterrupt:
+        for job in _state.jobs:
+            job.cancel()
+        raise
     finally:
+        for job in _state.jobs:
+            job.close()
         _state = before
+
+
+def add_job(job: GraphJob) -> None:
+    """Have a job's run cancelled by Ctrl-C, and noted as over when this use of doit ends."""
+    _state.jobs.append(job)
+
+
+def has_job() -> bool:
+    """Whether there is a job already in this use of doit."""
+    return bool(_state.jobs)
 
 
 @contextlib.contextmanager

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
 from brickloop.display.fault import report_fault
-from brickloop.errors import BrickloopError
+from brickloop.errors import BrickloopError, UsageError
+from brickloop.flows.deploy import JobNotebookFacts
 from brickloop.flows.project import ProjectFile
 from brickloop.flows.target import ledger_key
 from brickloop.graph import session
@@ -29,6 +30,9 @@ from brickloop.graph.fingerprint import RunDigest
 from brickloop.graph.memory import task_name
 from brickloop.graph.notebook_graph import GraphRequest, NotebookGraph
 from brickloop.graph.state import state_name
+
+if TYPE_CHECKING:
+    from brickloop.flows.graph_job import GraphJob
 
 _INTERRUPTED = 130
 
@@ -98,6 +102,9 @@ class TaskMaker:
         self._choice = session.Choice()
         self._ended: dict[str, float] = {}
         """When each notebook that was run now had ended."""
+        self._job: GraphJob | None = None
+        self._in_job: frozenset[str] = frozenset()
+        """The notebooks that the run of a job runs."""
 
     def all_tasks(self) -> Iterator[dict[str, Any]]:
         """Every task, done or not."""
@@ -141,9 +148,56 @@ class TaskMaker:
             *(f"run:{task_name(name)}" for name in names),
             *(f"upload:{task_name(name)}" for name in uploads),
         }
+        if choice.as_job:
+            yield from self._job_task(names, uploads)
         yield from (self._fetch(project.files[name]) for name in names)
         yield from (self._run(project.files[name]) for name in names)
         yield from (self._upload(name) for name in uploads)
+
+    def _job_task(self, names: list[str], uploads: list[str]) -> Iterator[dict[str, Any]]:
+        """The task that starts the job's run, when all is sent; none where nothing has to run."""
+        graph, project = self._graph, self._project
+        choice, chosen = self._choice, set(names)
+        wanted: list[str] = []
+        for name, before in project.upstream.items():
+            stale = graph.memory.done("run", name) != graph.prints.of(name)
+            # what a run leaves is known when the job has gone on already
+            if name in chosen and (choice.force or stale or not set(before).isdisjoint(wanted)):
+                wanted.append(name)
+        if not wanted:
+            return
+        if choice.job_name and session.has_job():
+            raise UsageError(
+                "the dodo.py asks for several folders, and one job holds one of them",
+                hint="leave the name out: each has a job of its own then",
+            )
+        self._job = graph.deployment.graph_job(choice.job_name)
+        self._in_job = frozenset(wanted)
+        session.add_job(self._job)
+        label = task_name(graph.folder.name)
+        if self._made is not None:
+            self._made.add(f"job:{label}")
+        parameters = {"full_refresh": "true"} if choice.full_refresh else {}
+        yield {
+            **_task(
+                "job",
+                graph.folder.name,
+                partial(self._start_job, self._job, wanted, parameters),
+                uptodate=False,
+                task_dep=[f"upload:{task_name(name)}" for name in uploads],
+            ),
+            "doc": "start the run of the job",
+        }
+
+    def _start_job(
+        self, job: GraphJob, wanted: list[str], parameters: dict[str, str]
+    ) -> dict[str, Any]:
+        graph = self._graph
+        facts = {
+            name: JobNotebookFacts(graph.parameters.get(name, {}), before, graph.prints.own(name))
+            for name, before in self._project.upstream.items()
+        }
+        return graph.deployment.start_job(job, facts, wanted, parameters)
 
     def _leave_the_others(self, chosen: set[str]) -> None:
         decisions = self._graph.decisions(explain=False)
@@ -175,7 +229,7 @@ class TaskMaker:
         )
 
     def _run(self, notebook: ProjectFile) -> dict[str, Any]:
-        name = notebook.name
+        graph, name = self._graph, notebook.name
         return _task(
             "run",
             name,
@@ -185,6 +239,7 @@ class TaskMaker:
                 [
                     *(f"upload:{task_name(one)}" for one in (name, *self._project.reaches[name])),
                     *(f"run:{task_name(before)}" for before in self._project.upstream[name]),
+                    *([f"job:{task_name(graph.folder.name)}"] if name in self._in_job else []),
                 ]
             ),
             doc=f"run {notebook.relative} as a job",
@@ -196,14 +251,20 @@ class TaskMaker:
         parameters = dict(graph.parameters.get(name, {}))
         if self._choice.full_refresh:
             parameters["full_refresh"] = "true"
+        job = self._job if name in self._in_job else None
         begun = time.monotonic()
-        values = graph.deployment.run(name, fingerprint, parameters, again=session.wants_again())
+        values = graph.deployment.run(
+            name, fingerprint, parameters, again=session.wants_again(), job=job
+        )
+        ended = None
+        if job:
+            begun, ended = job.times(name)
         self._learn(notebook, begun)
         now = graph.prints.of(name)
         self._keep_digest(name, now)
         graph.memory.record_inputs(name, graph.prints.inputs(name), notebook.facts.cells)
         graph.prints.forget(name)
-        self._ended[name] = time.monotonic()
+        self._ended[name] = ended or time.monotonic()
         return {**values, "fingerprint": now}
 
     def _learn(self, notebook: ProjectFile, begun: float) -> None:
@@ -265,7 +326,8 @@ class TaskMaker:
         def check(task: Any, values: dict[str, Any]) -> bool:
             # only now: what runs before this one may have left the same data as the last time
             now = self._graph.prints.of(name)
-            return bool(values.get("fingerprint") == now and not self._choice.force)
+            again = self._choice.force or name in self._in_job
+            return bool(values.get("fingerprint") == now and not again)
 
         return check
 

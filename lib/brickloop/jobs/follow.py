@@ -79,16 +79,18 @@ def follow(
     timeout: float,
     *,
     pace: Pace | None = None,
+    look: Callable[[], RunStatus] | None = None,
 ) -> Iterator[Followed]:
     """Each change of the run's status and each section of its output, until the run has ended.
 
-    Without a ``document`` only the status. The last RunStatus is the final one. A dropped
-    connection, 429 and 5xx are borne for the pace's patience. Raises TimedOut after ``timeout``
-    seconds and ConnectionFailed when patience ends; the run goes on in both cases.
+    Without a ``document`` only the status. ``look`` gives the status where it is known already, as
+    that of a task whose run is looked at for several. The last RunStatus is the final one. A
+    dropped connection, 429 and 5xx are borne for the pace's patience. Raises TimedOut after
+    ``timeout`` seconds and ConnectionFailed when patience ends; the run goes on in both cases.
     """
     pace = pace or Pace.of(host)
-    followed = _Following(run_id, document, pace, lambda: run_status(client, host, run_id))
-    return followed.values(timeout)
+    seen = look or (lambda: run_status(client, host, run_id))
+    return _Following(run_id, document, pace, seen).values(timeout)
 
 
 class _Following:

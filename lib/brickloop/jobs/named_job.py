@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from brickloop.clients.workspace import translate
@@ -24,8 +24,12 @@ from brickloop.jobs.submit import (
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
+    from brickloop.jobs.compute import Compute
+
 _TAG = "managed_by"
 _OURS = "brickloop"
+OURS = {_TAG: _OURS}
+"""The tags of a job that brickloop made."""
 
 
 def run_job(client: WorkspaceClient, host: str, name: str, request: RunRequest) -> int:
@@ -62,17 +66,30 @@ def ensure_job(client: WorkspaceClient, host: str, name: str, request: RunReques
 
     What somebody set beside our settings stays; what differs from ours is reset.
     """
+    wanted = job_settings(client, host, name, request)
+    return ensure_settings(client, host, name, wanted, request.compute)
+
+
+def ensure_settings(
+    client: WorkspaceClient,
+    host: str,
+    name: str,
+    wanted: Mapping[str, Any],
+    compute: Compute,
+    known_id: int | None = None,
+    is_held: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] | None = None,
+) -> int:
+    """As ``ensure_job``, for settings in the API's own shape.
+
+    The job is looked for by the id that it had the last time, then by its name. ``is_held`` says
+    whether a job has the settings that are wanted, if ``is_held_by`` does not say enough.
+    """
     from databricks.sdk.service import jobs
 
-    wanted = job_settings(client, host, name, request)
-    with translate(host), compute_refusals(request.compute, host):
-        found = [int(job.job_id or 0) for job in client.jobs.list(name=name)]
-        there = {job_id: client.jobs.get(job_id) for job_id in dict.fromkeys(found)}
-        ours = [
-            job_id
-            for job_id, job in there.items()
-            if job.settings and (job.settings.tags or {}).get(_TAG) == _OURS
-        ]
+    with translate(host), compute_refusals(compute, host):
+        known = _known_job(client, known_id, name)
+        there = {int(known.job_id or 0): known} if known else _jobs_named(client, name)
+        ours = [job_id for job_id, job in there.items() if _is_ours(job)]
         if there and not ours:
             raise UsageError(
                 f"there is a job '{name}' that brickloop did not make"
@@ -81,17 +98,39 @@ def ensure_job(client: WorkspaceClient, host: str, name: str, request: RunReques
                 hint=f"choose another job_name, or give that job the tag {_TAG}={_OURS}",
             )
         if not ours:
-            fields = jobs.JobSettings.from_dict(wanted)
+            fields = jobs.JobSettings.from_dict(dict(wanted))
             made = client.jobs.create(**{key: getattr(fields, key) for key in wanted})
             return int(made.job_id or 0)
         # the oldest one, where a lost answer made us create it twice
         job_id = min(ours)
         settings = there[job_id].settings
-        known = settings.as_dict() if settings else {}
-        if not is_held_by(wanted, known):
-            merged = jobs.JobSettings.from_dict({**known, **wanted})
+        found = settings.as_dict() if settings else {}
+        if not (is_held or is_held_by)(wanted, found):
+            merged = jobs.JobSettings.from_dict({**found, **wanted})
             client.jobs.reset(job_id, new_settings=merged)
         return job_id
+
+
+def _known_job(client: WorkspaceClient, job_id: int | None, name: str) -> Any:
+    """The job of this id, None where it is gone, is not ours, or has another name now."""
+    from databricks.sdk import errors as sdk
+
+    if job_id is None:
+        return None
+    try:
+        job = client.jobs.get(job_id)
+    except (sdk.NotFound, sdk.InvalidParameterValue, sdk.PermissionDenied):
+        return None
+    return job if _is_ours(job) and job.settings and job.settings.name == name else None
+
+
+def _jobs_named(client: WorkspaceClient, name: str) -> dict[int, Any]:
+    found = [int(job.job_id or 0) for job in client.jobs.list(name=name)]
+    return {job_id: client.jobs.get(job_id) for job_id in dict.fromkeys(found)}
+
+
+def _is_ours(job: Any) -> bool:
+    return bool(job.settings and (job.settings.tags or {}).get(_TAG) == _OURS)
 
 
 def job_settings(
@@ -100,7 +139,7 @@ def job_settings(
     """The settings of the job in the API's own shape, without parameters of a single run."""
     settings: dict[str, Any] = {
         "name": name,
-        "tags": {_TAG: _OURS},
+        "tags": OURS,
         "max_concurrent_runs": 1,
         "queue": {"enabled": True},
         "timeout_seconds": request.timeout_seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,38 @@ def run_status(client: WorkspaceClient, host: str, run_id: int) -> RunStatus:
     Raises OutputUnavailable for a run that is not there or may not be seen.
     """
     return status_of(_get(client, host, run_id))
+
+
+def look_at_tasks(
+    client: WorkspaceClient, host: str, run_id: int
+) -> tuple[RunStatus, dict[str, RunStatus]]:
+    """One look at a run, and each of its tasks by its key as if it were a run of its own.
+
+    A request for each 100 tasks. A task of a run that has ended has ended too.
+    """
+    run = _get(client, host, run_id)
+    whole = status_of(run)
+    times = {int(task.run_id or 0): task for task in run.tasks or []}
+    found: dict[str, RunStatus] = {}
+    for task in whole.tasks:
+        raw = times[task.run_id]
+        if whole.life_cycle.is_final and not task.life_cycle.is_final:
+            result = whole.result if not whole.succeeded else ResultState.CANCELED
+            task = replace(task, life_cycle=whole.life_cycle, result=result, message=whole.message)
+        found[task.key] = RunStatus(
+            run_id=task.run_id,
+            task_run_id=task.run_id,
+            life_cycle=task.life_cycle,
+            result=task.result,
+            message=task.message,
+            page_url=task.page_url,
+            started_ms=int(raw.start_time or 0),
+            ended_ms=int(raw.end_time or 0),
+            name=whole.name,
+            creator=whole.creator,
+            tasks=(task,),
+        )
+    return whole, found
 
 
 def look_up(

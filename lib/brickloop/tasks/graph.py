@@ -19,6 +19,7 @@ _SELECT = {
     "exclude": "notebooks that are left out, written likewise",
 }
 _SOMETHING_TO_DO = 10
+_FOLLOWED_AT_ONCE = 32
 
 
 @command(
@@ -136,7 +137,9 @@ def graph(
         "full_refresh": "as --force, with the parameter full_refresh=true",
         "jobs": "how many notebooks at once",
         "keep_going": "a failure stops only what depends on it",
-    }
+        "as_job": "run them in one go as tasks of one job, which may be given a name",
+    },
+    optional=["as_job"],
 )
 def build(
     _context: Any,
@@ -146,8 +149,11 @@ def build(
     full_refresh: bool = False,
     jobs: int = 1,
     keep_going: bool = False,
+    as_job: str | bool | None = None,
 ) -> None:
     """Do what `doit` does for the notebooks that are chosen, and for them alone.
+
+    With --as-job one job in the workspace holds the whole graph; what has to run is run in one go.
 
     Example: invoke build --select "state:modified+" --jobs 4
     """
@@ -156,10 +162,20 @@ def build(
 
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}", hint="give 1 or more")
+    # the job goes on by itself; as many of its notebooks are followed at once
+    jobs = max(jobs, _FOLLOWED_AT_ONCE) if as_job else jobs
     words = ["run", "-n", str(jobs if jobs > 1 else 0), "-P", "thread"]
-    if keep_going:
+    if keep_going or as_job:
         words.append("--continue")
-    code = run_doit(words, Choice(select, exclude, force or full_refresh, full_refresh))
+    choice = Choice(
+        select,
+        exclude,
+        force or full_refresh,
+        full_refresh,
+        bool(as_job),
+        as_job if isinstance(as_job, str) else None,
+    )
+    code = run_doit(words, choice)
     if code:
         raise Exit(code=code)
 

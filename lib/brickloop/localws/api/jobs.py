@@ -111,7 +111,7 @@ def run_now(services: Services, call: Call) -> Answer:
     settings = job.settings
     given = {name: call.fields[name] for name in _RUN_FIELDS if call.fields.get(name)}
     only = call.fields.get("only") or []
-    tasks = [t for t in settings["tasks"] if not only or t["task_key"] in only]
+    tasks = _selected(settings["tasks"], only)
     if not tasks:
         raise invalid(f"Job {job.job_id} has no tasks to run.")
     queue = call.mapping("queue") or settings.get("queue") or {}
@@ -136,6 +136,21 @@ def run_now(services: Services, call: Call) -> Answer:
     )
     number = services.runs.run(run_id).number_in_job
     return {"run_id": run_id, "number_in_job": number}
+
+
+def _selected(tasks: list[dict[str, Any]], only: list[str]) -> list[dict[str, Any]]:
+    """The tasks that a run-now chose; they do not wait for those that it left out."""
+    if not only:
+        return tasks
+    unknown = sorted(set(only) - {task["task_key"] for task in tasks})
+    if unknown:
+        raise invalid(f"The task '{unknown[0]}' does not exist in the job.")
+    chosen = []
+    for task in tasks:
+        if task["task_key"] in only:
+            waits = [one for one in task.get("depends_on") or [] if one["task_key"] in only]
+            chosen.append({**task, "depends_on": waits})
+    return chosen
 
 
 def submit(services: Services, call: Call) -> Answer:
