@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.acceptance.conftest import type_command, write_notebook
@@ -74,3 +80,64 @@ def test_reporters_write_files_for_programs(project):
     told = type_command(project, "doit", "-r", "summary", "-o", "s.json", "run:c_alone")
     assert told.returncode == 0
     assert json.loads((project / "s.json").read_text())["counts"]["up to date"] == 1
+
+
+def interrupt_amid(project, *words, **variables):
+    """What a command said that was interrupted while two notebooks ran, and its exit code."""
+    for name in ("a_load.py", "b_sum.py", "d_count.sql", "shared.py", "c_alone.py"):
+        (project / "notebooks" / name).unlink(missing_ok=True)
+    for name in ("one", "two"):
+        write_notebook(
+            project / "notebooks" / f"{name}.py", "import time", f"print('{name}')\ntime.sleep(30)"
+        )
+    program = Path(sys.executable).parent / words[0]
+    process = subprocess.Popen(
+        [program, *words[1:]],
+        cwd=project,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell in the background has its children ignore the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stderr is not None
+    said = ""
+    while said.count(": run ") < 2:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    process.send_signal(signal.SIGINT)
+    said += process.stderr.read()
+    process.stderr.close()
+    return process.wait(60), said
+
+
+def states(project):
+    told = type_command(project, "invoke", "runs", "--json")
+    return sorted(str(one.get("result") or one.get("state")) for one in json.loads(told.stdout))
+
+
+def test_an_interrupt_cancels_every_run(project):
+    code, said = interrupt_amid(project, "doit", "-n", "2")
+    assert code == 130, said
+    assert said.count("is being cancelled") == 2
+    assert "Traceback" not in said
+    # asked for is not yet done
+    limit = time.monotonic() + 60
+    while states(project) != ["CANCELED", "CANCELED"]:
+        assert time.monotonic() < limit, states(project)
+
+
+def test_an_interrupt_leaves_runs_that_are_detached(project):
+    code, said = interrupt_amid(project, "invoke", "build", "--detach", "--jobs", "2")
+    assert code == 130, said
+    assert said.count("goes on; come back with: invoke output") == 2
+    assert "Traceback" not in said
+    told = json.loads(type_command(project, "invoke", "runs", "--json").stdout)
+    assert len(told) == 2
+    assert not any(one.get("result") for one in told)
+    again = type_command(project, "doit", "-n", "2")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("taking up run") == 2

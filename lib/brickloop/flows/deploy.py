@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from brickloop.config.profile import Target
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
-from brickloop.errors import BrickloopError, OutputUnavailable
+from brickloop.errors import BrickloopError, OutputUnavailable, SettingsError
 from brickloop.sync.ledger import Ledger, RunRecord
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from brickloop.clients.files import RemoteFiles
     from brickloop.flows.edges import Observed
     from brickloop.flows.graph_job import GraphJob
-    from brickloop.flows.run import RunObserver, Runs
+    from brickloop.flows.run import Interrupt, RunObserver, Runs
     from brickloop.flows.target import OpenTarget
     from brickloop.jobs.document_follower import DocumentFollower
     from brickloop.jobs.submit import RunRequest
@@ -226,7 +226,9 @@ class Deployment:
     ) -> dict[str, Any]:
         """Run a notebook to its end and show it; with ``again`` also if such a run succeeded.
 
-        In a ``job`` that was started its task there is followed.
+        In a ``job`` that was started its task there is followed. Ctrl-C cancels the run; where the
+        setting ``on_interrupt`` is ``detach`` it goes on.
+
         Raises RunFailed when it does not succeed, TimedOut when it reached its time limit.
         """
         from brickloop.flows.run import failure_of
@@ -237,7 +239,7 @@ class Deployment:
             job.record(name, fingerprint)
             if job
             else self._of_job(runs, name, fingerprint, again)
-            or runs.ask(name, fingerprint, request, resume="active" if again else "succeeded")
+            or runs.ask(name, fingerprint, request, resume="active" if again else "left")
         )
         observer = runs.observe(name, record, request)
         if job:
@@ -245,7 +247,9 @@ class Deployment:
             record = replace(record, run_id=status.run_id)
         else:
             timeout = self._settings.seconds("run_timeout")
-            status, document = runs.follow(name, record, observer, timeout=timeout)
+            status, document = runs.follow(
+                name, record, observer, timeout=timeout, on_interrupt=self._on_interrupt()
+            )
         if not status.succeeded:
             result = runs.result(status, document)
             observer.result(result)
@@ -403,6 +407,18 @@ class Deployment:
 
     def _folder(self, opened: OpenTarget) -> str:
         return (self._settings.text("folder") or self._default_folder(opened.user)).rstrip("/")
+
+    def _on_interrupt(self) -> Interrupt:
+        value = self._settings["on_interrupt"]
+        if value.value == "detach":
+            return "detach"
+        if value.value == "cancel":
+            return "cancel"
+        raise SettingsError(
+            f"on_interrupt is '{value.value}'",
+            where=value.source,
+            hint="write 'cancel', or 'detach' to let runs go on",
+        )
 
     def _known_folder(self) -> str | None:
         """The project's folder in the workspace as far as that is known without asking."""

@@ -15,6 +15,7 @@ import brickloop
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError, RunFailed, TimedOut
+from brickloop.flows.interruption import INTERRUPTION
 from brickloop.flows.run_events import RunEvents, figure_keeper
 from brickloop.jobs.follow import Note
 from brickloop.model.document import Section
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 DEFAULT_VOLUME = "/Volumes/main/default/brickloop"
 _TAKEN_UP = {"asked", "running"}
-# its success may have been seen by a process that was killed before it could tell anybody
-_SUCCEEDED = "succeeded"
+# a success may have been seen by a process that was killed before it could tell anybody
+_LEFT = {"succeeded", "detached"}
 _SERVER_MARGIN = 60.0
 _HINTS = (
     (
@@ -46,7 +47,7 @@ _HINTS = (
     ),
 )
 Interrupt = Literal["cancel", "detach"]
-Resume = Literal["never", "active", "ended", "succeeded"]
+Resume = Literal["never", "active", "ended", "left"]
 
 
 class RunObserver:
@@ -170,8 +171,8 @@ class Runs:
 
         ``request`` needs no key, output folder or wheel: they are given here. ``known_as`` is its
         name in the ledger. ``resume`` says what is taken up: a run that goes on (``active``), also
-        one that has ended meanwhile (``ended``), even if it was seen to succeed (``succeeded``), or
-        none (``never``). Raises what ``submit`` and ``run_job`` do.
+        one that has ended meanwhile (``ended``), even if it was seen to succeed or left to itself
+        (``left``), or none (``never``). Raises what ``submit`` and ``run_job`` do.
         """
         from brickloop.jobs.status import is_gone
 
@@ -180,9 +181,7 @@ class Runs:
             record is not None
             and resume != "never"
             and record.fingerprint == fingerprint
-            and (
-                record.state in _TAKEN_UP or (resume == "succeeded" and record.state == _SUCCEEDED)
-            )
+            and (record.state in _TAKEN_UP or (resume == "left" and record.state in _LEFT))
         )
         if record is None or not known:
             record = self._new(known_as or name, fingerprint)
@@ -242,14 +241,15 @@ class Runs:
         from brickloop.jobs.document_follower import DocumentFollower
 
         document = DocumentFollower(self.files, record.output)
-        try:
-            # the workspace ends the run itself; the margin is for a cluster that has to start
-            last = self.watch(record.run_id or 0, document, observer, timeout + _SERVER_MARGIN)
-        except KeyboardInterrupt:
-            self._interrupted(name, record, observer, on_interrupt)
-            raise
-        finally:
-            note_change(self._settings, self.opened.target)
+        with INTERRUPTION.acting():
+            try:
+                # the workspace ends the run itself; the margin is for a cluster that has to start
+                last = self.watch(record.run_id or 0, document, observer, timeout + _SERVER_MARGIN)
+            except KeyboardInterrupt:
+                self._interrupted(name, record, observer, on_interrupt)
+                raise
+            finally:
+                note_change(self._settings, self.opened.target)
         self.end(record, "succeeded" if last.succeeded else "failed")
         return last, document
 
@@ -275,6 +275,7 @@ class Runs:
             for value in follow(client, host, run_id, document, timeout, look=look):
                 if stop is not None and stop.is_set():
                     raise KeyboardInterrupt
+                INTERRUPTION.check()
                 if isinstance(value, Section):
                     observer.section(value)
                 elif isinstance(value, Waiting):

@@ -10,12 +10,14 @@ from typing import Any
 
 from brickloop.display import diagnostics
 from brickloop.display.screen import SCREEN
+from brickloop.flows.interruption import INTERRUPTION
 from brickloop.graph import ci, session
 from brickloop.graph.memory import notebook_name
 from brickloop.graph.reports import as_json, as_junit, as_lines
 from brickloop.graph.summary import NotebookOutcome, State, Summary, critical_path
 
 _RUN = "run:"
+_INTERRUPTED = 130
 
 
 class BrickloopReporter:
@@ -95,6 +97,9 @@ class BrickloopReporter:
     def complete_run(self) -> None:
         """Called last: what sums up, and the exit code that doit does not know."""
         SCREEN.tell_waiting(0)
+        if INTERRUPTION.pressed:
+            INTERRUPTION.wait()
+            raise SystemExit(_INTERRUPTED)
         summary = self.summary()
         self.show(summary)
         root = Path.cwd()

@@ -27,6 +27,8 @@ class Choice:
     """Run them even if they are up to date."""
     full_refresh: bool = False
     """Give them the parameter ``full_refresh`` with the value ``true``, too."""
+    detach: bool = False
+    """Ctrl-C leaves runs to themselves."""
     as_job: bool = False
     """Run them in one go, as tasks of one job that holds the whole graph."""
     job_name: str | None = None

@@ -22,6 +22,7 @@ from brickloop.display import diagnostics
 from brickloop.display.fault import report_fault
 from brickloop.errors import BrickloopError, UsageError
 from brickloop.flows.deploy import JobNotebookFacts
+from brickloop.flows.interruption import INTERRUPTION
 from brickloop.flows.project import ProjectFile
 from brickloop.flows.target import ledger_key
 from brickloop.graph import session
@@ -67,6 +68,7 @@ def notebook_tasks(
     is said on stderr and ends the process with the error's exit code, before anything is done.
     """
     with _for_people():
+        INTERRUPTION.listen()
         settings = _settings()
         request = GraphRequest(settings.root / folder, parameters or {}, depends or {}, tags or {})
         graph = NotebookGraph(settings, request)
@@ -397,7 +399,9 @@ def _dodo_names() -> Mapping[str, Any]:
 
 
 def _settings() -> Settings:
-    return load_settings(find_root(Path.cwd()))
+    choice = session.choice()
+    detach = "detach" if choice is not None and choice.detach else None
+    return load_settings(find_root(Path.cwd()), overrides={"on_interrupt": detach})
 
 
 @contextlib.contextmanager

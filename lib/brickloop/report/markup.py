@@ -203,7 +203,9 @@ def _coloured(text: str, language: str) -> str:
     if len(text) > _LONGEST_COLOURED:
         return escape(text)
     from pygments import highlight
-    from pygments.formatters import HtmlFormatter
+
+    # from its own module: the package replaces itself while another thread may import from it
+    from pygments.formatters.html import HtmlFormatter
 
     formatter = HtmlFormatter(nowrap=True)
     shown: str = highlight(text, _lexer(language), formatter)

@@ -256,7 +256,8 @@ class Ledger:
         chosen = "" if notebook is None else " AND notebook = ?"
         values = (target,) if notebook is None else (target, notebook)
         self._write(
-            "UPDATE runs SET state = 'forgotten' WHERE state = 'succeeded' AND target = ?" + chosen,
+            "UPDATE runs SET state = 'forgotten' WHERE state IN ('succeeded', 'detached')"
+            f" AND target = ?{chosen}",
             values,
         )
 

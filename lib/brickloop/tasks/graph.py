@@ -137,6 +137,7 @@ def graph(
         "full_refresh": "as --force, with the parameter full_refresh=true",
         "jobs": "how many notebooks at once",
         "keep_going": "a failure stops only what depends on it",
+        "detach": "Ctrl-C leaves runs to themselves, and the next time takes them up again",
         "as_job": "run them in one go as tasks of one job, which may be given a name",
     },
     optional=["as_job"],
@@ -149,6 +150,7 @@ def build(
     full_refresh: bool = False,
     jobs: int = 1,
     keep_going: bool = False,
+    detach: bool = False,
     as_job: str | bool | None = None,
 ) -> None:
     """Do what `doit` does for the notebooks that are chosen, and for them alone.
@@ -172,6 +174,7 @@ def build(
         exclude,
         force or full_refresh,
         full_refresh,
+        detach,
         bool(as_job),
         as_job if isinstance(as_job, str) else None,
     )
