@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.acceptance.conftest import type_command, write_notebook
+from tests.conftest import VOLUME
 
 
 def test_a_failure_stops_only_what_needs_it_and_ci_is_told(project):
@@ -88,7 +89,10 @@ def interrupt_amid(project, *words, **variables):
         (project / "notebooks" / name).unlink(missing_ok=True)
     for name in ("one", "two"):
         write_notebook(
-            project / "notebooks" / f"{name}.py", "import time", f"print('{name}')\ntime.sleep(30)"
+            project / "notebooks" / f"{name}.py",
+            "import os, time",
+            f"print('{name}')",
+            f"while not os.path.exists('{VOLUME}/go'):\n    time.sleep(0.05)",
         )
     program = Path(sys.executable).parent / words[0]
     process = subprocess.Popen(
@@ -138,6 +142,8 @@ def test_an_interrupt_leaves_runs_that_are_detached(project):
     told = json.loads(type_command(project, "invoke", "runs", "--json").stdout)
     assert len(told) == 2
     assert not any(one.get("result") for one in told)
+    store = project / ".brickloop" / "local" / "store" / "volumes"
+    (store / VOLUME.removeprefix("/Volumes/") / "go").touch()
     again = type_command(project, "doit", "-n", "2")
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("taking up run") == 2

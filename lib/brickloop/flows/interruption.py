@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_PATIENCE = 15.0
+_PATIENCE = 30.0
 
 
 class Interruption:
