@@ -32,6 +32,7 @@ __all__ = [
     "ensure_started",
     "find_running",
     "reset",
+    "server_environment",
     "stop",
     "workspace_id",
 ]
@@ -231,7 +232,7 @@ def _spawn(root: Path, port: int, options: list[str], *, tls: int | None) -> Loc
         process = subprocess.Popen(
             command,
             cwd=root,
-            env=_environment(),
+            env=server_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -325,7 +326,7 @@ def _probe(record: ServerRecord) -> dict[str, object] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _environment() -> dict[str, str]:
+def server_environment() -> dict[str, str]:
     """The caller's environment without what opens a real workspace: notebooks run in it."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS_")}
 

@@ -69,9 +69,26 @@ def cells_of_page(page: str) -> tuple[CellResult, ...]:
         commands = sorted(
             _model(page)["commands"], key=lambda command: command.get("position") or 0.0
         )
-        return tuple(_cell(index, command) for index, command in enumerate(commands))
+        return tuple(read_cell(index, command) for index, command in enumerate(commands))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OutputUnavailable(f"the exported page cannot be read: {_first_line(error)}") from None
+
+
+def read_cell(index: int, command: dict[str, Any]) -> CellResult:
+    """The cell in one command of a notebook model."""
+    outputs = _outputs(command.get("results"))
+    failed = command.get("state") == "error" or command.get("errorSummary")
+    if failed and not any(isinstance(output, ErrorOutput) for output in outputs):
+        outputs.append(_error(command.get("errorSummary"), command.get("error")))
+    return CellResult(
+        index=index,
+        command=_text(command.get("command")),
+        title=_text(command.get("commandTitle")) or None,
+        state=str(command.get("state") or "finished"),
+        outputs=tuple(outputs),
+        started_ms=_whole(command.get("startTime")),
+        ended_ms=_whole(command.get("finishTime")),
+    )
 
 
 def _model(page: str) -> dict[str, Any]:
@@ -99,22 +116,6 @@ def _unquoted(data: bytes) -> bytes:
         return unquote_to_bytes(data)
     # quoted-printable is the same but for its sign
     return binascii.a2b_qp(data.replace(b"%", b"="))
-
-
-def _cell(index: int, command: dict[str, Any]) -> CellResult:
-    outputs = _outputs(command.get("results"))
-    failed = command.get("state") == "error" or command.get("errorSummary")
-    if failed and not any(isinstance(output, ErrorOutput) for output in outputs):
-        outputs.append(_error(command.get("errorSummary"), command.get("error")))
-    return CellResult(
-        index=index,
-        command=_text(command.get("command")),
-        title=_text(command.get("commandTitle")) or None,
-        state=str(command.get("state") or "finished"),
-        outputs=tuple(outputs),
-        started_ms=_whole(command.get("startTime")),
-        ended_ms=_whole(command.get("finishTime")),
-    )
 
 
 def _outputs(results: Any) -> list[CellOutput]:
