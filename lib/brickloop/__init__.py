@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brickloop.flows.api import DatabricksAPI
     from brickloop.flows.connections import ConnectionManager
+    from brickloop.flows.dev import DevWorkflow
     from brickloop.flows.health import ConnectionHealth
     from brickloop.flows.job_runner import JobRunner
     from brickloop.flows.output import NotebookOutputReader
@@ -21,6 +23,8 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ConnectionHealth": "brickloop.flows.health",
     "ConnectionManager": "brickloop.flows.connections",
+    "DatabricksAPI": "brickloop.flows.api",
+    "DevWorkflow": "brickloop.flows.dev",
     "JobRunner": "brickloop.flows.job_runner",
     "NotebookOutput": "brickloop.runtime.notebook_output",
     "NotebookOutputReader": "brickloop.flows.output",
@@ -30,6 +34,8 @@ _PUBLIC = {
 __all__ = [
     "ConnectionHealth",
     "ConnectionManager",
+    "DatabricksAPI",
+    "DevWorkflow",
     "JobRunner",
     "NotebookOutput",
     "NotebookOutputReader",

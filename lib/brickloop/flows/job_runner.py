@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,11 @@ from brickloop.flows.job_places import (
 from brickloop.model.job_result import JobResult, job_result
 from brickloop.model.notebook import language_of_source
 from brickloop.model.paths import parse_remote_path
-from brickloop.model.run import RunResult
+from brickloop.model.run import ResultState, RunResult
 from brickloop.sync.ledger import Ledger
 
 if TYPE_CHECKING:
+    from brickloop.flows.project import ProjectFile
     from brickloop.flows.run import Interrupt, Resume, Runs
     from brickloop.flows.target import OpenTarget
     from brickloop.jobs.submit import RunRequest, Work
@@ -67,6 +68,9 @@ class RunOptions:
     """Whether a run that was asked for before, and goes on, is not taken up again."""
     show: bool = False
     """Whether output goes to the terminal."""
+    on_run: Callable[[int], None] | None = None
+    """Told the run's id as soon as it has one, to cancel it; one that is cancelled is then neither
+    shown as a failure nor saved."""
 
 
 class JobRunner:
@@ -199,20 +203,24 @@ class JobRunner:
                 where=str(path),
                 hint="line 1 of a notebook is '# Databricks notebook source'",
             )
-        from brickloop.flows.reach import read_reach
-
         self._check(options)
+        file, reached, folder = self._send_reach(path)
         runs = self.runs()
-        assert self._ledger is not None
-        base, file, reached = read_reach(path, self._ledger)
-        folder = self._folder(runs, base.name)
-        for each in (file, *reached):
-            self._push(runs, each.path.read_bytes(), each.path.name, f"{folder}/{each.name}")
         content = [[each.name, each.sha256] for each in (file, *reached)]
         work = self._work_of(runs, f"{folder}/{file.name}", file.is_notebook, suffix)
         if not file.is_notebook:
             diagnostics.note(f"{path.name} has no notebook header and is run as a {suffix} file")
         return self._run(work, options, file.name, content, save_as=file.name)
+
+    def deploy_file(self, path: Path) -> str:
+        """The workspace path of a local notebook or file, which was sent with what it reaches.
+
+        Raises HeldBack where the workspace holds a version that was not sent from here.
+        """
+        if not path.is_file():
+            raise UsageError("there is no such file", where=str(path))
+        file, _, folder = self._send_reach(path.resolve())
+        return f"{folder}/{file.name}"
 
     def runs(self) -> Runs:
         """The runs of the workspace, which is opened on the first call."""
@@ -236,6 +244,18 @@ class JobRunner:
             if self._ledger is not None:
                 self._ledger.close()
             self._ledger, self._known_runs = None, None
+
+    def _send_reach(self, path: Path) -> tuple[ProjectFile, tuple[ProjectFile, ...], str]:
+        """A local file, what it reaches, and the workspace folder that holds them now."""
+        from brickloop.flows.reach import read_reach
+
+        runs = self.runs()
+        assert self._ledger is not None
+        base, file, reached = read_reach(path, self._ledger)
+        folder = self._folder(runs, base.name)
+        for each in (file, *reached):
+            self._push(runs, each.path.read_bytes(), each.path.name, f"{folder}/{each.name}")
+        return file, reached, folder
 
     def _run_content(
         self,
@@ -295,6 +315,8 @@ class JobRunner:
             known_as=f"job:{path_of(work)}",
             resume=resume,
         )
+        if options.on_run is not None:
+            options.on_run(record.run_id or 0)
         if not options.wait:
             return self._left(runs, record, request, name)
         return self._waited(runs, record, request, options, name, save_as, output_path)
@@ -316,9 +338,12 @@ class JobRunner:
         )
         result = runs.result(status, document)
         observer.result(result)
-        if not status.succeeded:
+        cut = options.on_run is not None and status.result is ResultState.CANCELED
+        if cut:
+            observer.say("cancelled", f"{name}: cancelled")
+        elif not status.succeeded:
             observer.failure(result)
-        saved = runs.save(result, save_as) if save_as else ()
+        saved = runs.save(result, save_as) if save_as and not cut else ()
         observer.finished(result, saved)
         return job_result(
             result,

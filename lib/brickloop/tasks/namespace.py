@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from brickloop.tasks import clean, graph, local, project, query, report, run, state, sync
+from brickloop.tasks import clean, dev, graph, local, project, query, report, run, state, sync
 
 
 def namespace() -> Collection:
@@ -21,6 +21,7 @@ def namespace() -> Collection:
     commands.add_task(query.health)
     commands.add_task(project.doctor)
     commands.add_collection(Collection("cache", *query.CACHE))
+    commands.add_collection(Collection("dev", *_tasks(dev)))
     commands.add_collection(Collection("local", *_tasks(local)))
     commands.add_collection(Collection("state", *_tasks(state)))
     commands.add_collection(Collection("sync", *_tasks(sync)))

@@ -43,6 +43,36 @@ class Word(Argument):  # type: ignore[misc]  # invoke has no types
         self.raw_value = self._value = word
 
 
+class Words(Word):
+    """Positional words, as many as are given, which may be none: a list."""
+
+    @property
+    def value(self) -> Any:
+        """The words; None where one more may be given now."""
+        frame = _asking(sys._getframe(1))
+        open_now = frame.f_code.co_name in _GIVING and frame.f_locals.get("token") not in _HELP
+        return None if open_now else list(self._value or ())
+
+    @value.setter
+    def value(self, word: str) -> None:
+        self._value: Any = [*(self._value or ()), word]
+        self.raw_value = word
+
+
+class WordsTask(Task):  # type: ignore[misc]
+    """A command whose one positional argument takes all the words that it is given."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """The arguments that the command line is read with."""
+        found: list[Argument] = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
+        for place, arg in enumerate(found):
+            if arg.positional:
+                words = Words(names=arg.names, help=arg.help, positional=True)
+                words.attr_name = arg.attr_name
+                found[place] = words
+        return found
+
+
 class WordTask(Task):  # type: ignore[misc]
     """A command whose positional arguments are Words; all but the first stand after ``--chart``."""
 
