@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from dataclasses import replace
 
 from brickloop.display import console, diagnostics
 from brickloop.display.code import show_json
@@ -11,10 +13,13 @@ from brickloop.display.screen import SCREEN, is_watched
 from brickloop.display.section_view import KeepFigure, show_output, show_section
 from brickloop.model.document import Section
 from brickloop.model.plain import progress_line
-from brickloop.model.run import CellResult, RunResult, RunStatus, TextOutput
+from brickloop.model.run import CellOutput, CellResult, RunResult, RunStatus, TextOutput
 from brickloop.model.text import cut_to_width, display_width, harmless, one_line, write_duration
 
 _RULE = 78
+# from the rule above its name to the last rule
+_DOCUMENT = re.compile(r"^={20,}\nNOTEBOOK OUTPUT\n={20,}(?:\n.*\n={20,})?\n?", re.M | re.S)
+_WROTE = re.compile(r"^Wrote \d+ bytes\.?$", re.M)
 _LONGEST_HEAD = 200
 _PROGRESS_STEPS = 4
 
@@ -79,9 +84,9 @@ class RunView:
         """Show what each cell gave, beside its first line; cells without output are left out."""
         for cell in cells:
             shown = [
-                output
+                left
                 for output in cell.outputs
-                if output is not cell.error and not self._is_document(output)
+                if output is not cell.error and (left := self._without_document(output)) is not None
             ]
             if not shown:
                 continue
@@ -147,13 +152,18 @@ class RunView:
             Text.assemble(("── ", "dim"), (title, "bold"), (f" {rule}{end}", "dim"), no_wrap=True)
         )
 
-    def _is_document(self, output: object) -> bool:
-        """Whether a cell printed the document whose sections have been shown."""
-        return (
-            self._sections > 0
-            and isinstance(output, TextOutput)
-            and output.text.lstrip("=\n").startswith("NOTEBOOK OUTPUT\n")
-        )
+    def _without_document(self, output: CellOutput) -> CellOutput | None:
+        """The output without the document that it printed, if that was shown; None if it was all.
+
+        What was printed before and after it stays, but for the note that a file was written.
+        """
+        if not self._sections or not isinstance(output, TextOutput):
+            return output
+        found = _DOCUMENT.search(output.text)
+        if found is None:
+            return output
+        left = output.text[: found.start()] + output.text[found.end() :]
+        return replace(output, text=left) if _WROTE.sub("", left).strip() else None
 
 
 def _title(text: str) -> str:

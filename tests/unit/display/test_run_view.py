@@ -165,3 +165,21 @@ def test_a_printed_document_is_not_shown_twice(capsys):
     printed = TextOutput("=" * 100 + "\nNOTEBOOK OUTPUT\n" + "=" * 100)
     view.cells((CellResult(0, "out.write()", None, "finished", (printed,)),))
     assert "NOTEBOOK OUTPUT" not in capsys.readouterr().out
+
+
+def test_what_was_printed_around_a_document_stays(capsys):
+    rule = "=" * 100
+    document = f"{rule}\nNOTEBOOK OUTPUT\n{rule}\nGenerated: now\n\na section\n\n{rule}\n"
+    view = RunView("n")
+    view.section(SECTIONS[0])
+    outputs = (
+        TextOutput(f"Wrote 512 bytes.\n{document}"),
+        TextOutput(f"before\n{document}after\n"),
+    )
+    capsys.readouterr()
+    for output in outputs:
+        view.cells((CellResult(0, "out.write()", None, "finished", (output,)),))
+    shown = capsys.readouterr().out
+    assert "a section" not in shown
+    assert "Wrote" not in shown
+    assert "before\nafter\n" in shown
