@@ -49,22 +49,20 @@ class RecordingDeployment(Deployment):
         )
         return {"path": remote}
 
-    def run(
-        self, name: str, fingerprint: str, parameters: Any, *, again: bool = False
-    ) -> dict[str, Any]:
+    def run(self, name: str, fingerprint: str, parameters: Any, **_how: Any) -> dict[str, Any]:
         self.done.append(f"run {name}")
         if name in self.failing:
             raise RunFailed("it fails", where=name)
         return {"fingerprint": fingerprint, "run_id": 1}
 
-    def fetch(self, name: str, fingerprint: str) -> dict[str, Any]:
+    def fetch(self, name: str, fingerprint: str, **_how: Any) -> dict[str, Any]:
         self.done.append(f"fetch {name}")
         for path in self.output_files(name):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("done\n")
         return {"fingerprint": fingerprint}
 
-    def observed(self, name: str) -> None:
+    def observed(self, name: str, **_how: Any) -> None:
         """Nobody looked."""
 
     def table_digests(self, tables: Any) -> dict[str, str]:

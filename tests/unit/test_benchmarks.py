@@ -32,7 +32,9 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(
     assert "noop" in error
 
 
-@pytest.mark.parametrize("name", ["noop", "run", "output", "report", "query", "cells", "sync"])
+@pytest.mark.parametrize(
+    "name", ["noop", "graph", "run", "output", "report", "query", "cells", "sync"]
+)
 def test_each_explains_itself_and_refuses_senseless_numbers(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
