@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.conftest import DODO, type_command, write_notebook
 from tests.acceptance.test_doit import ran
+from tests.acceptance.test_run import hear_sigint
 
 from brickloop import launcher
 from brickloop.sync.ledger import Ledger
@@ -39,6 +40,9 @@ def test_the_two_ways_give_the_same(project, tmp_path):
             again = type_command(folder, "doit")
             assert again.stdout == "nothing to do: 4 notebooks are up to date\n"
         assert len(_jobs(other)) == 1
+        (run,) = _client(other).jobs.list_runs()
+        shown = type_command(other, "invoke", "output", str(run.run_id))
+        assert "Total" in shown.stdout and "times 10" in shown.stdout, shown.stderr
         assert not _jobs(project)
 
         # what changed is run as one run, and what comes after it
@@ -120,6 +124,9 @@ def test_a_failure_stops_only_what_depends_on_it(project):
         "a_load": "failed", "b_sum": "skipped", "c_alone": "succeeded", "d_count": "skipped",
     }  # fmt: skip
     assert (project / "outputs" / "a_load.html").exists()
+    (run,) = _client(project).jobs.list_runs()
+    shown = type_command(project, "invoke", "output", str(run.run_id))
+    assert "ZeroDivisionError" in shown.stdout, shown.stderr
     planned = type_command(project, "invoke", "plan", "--json")
     steps = {one["notebook"]: one for one in json.loads(planned.stdout)[0]["notebooks"]}
     assert "its last run failed" in steps["a_load"]["reasons"]
@@ -127,7 +134,7 @@ def test_a_failure_stops_only_what_depends_on_it(project):
     loader.write_text(right)
     mended = type_command(project, "doit")
     assert mended.returncode == 0
-    assert ran(mended.stderr) == ["a_load", "b_sum", "d_count"]
+    assert sorted(ran(mended.stderr)) == ["a_load", "b_sum", "d_count"]
 
 
 @pytest.mark.parametrize("way", ["build", "doit"])
@@ -142,20 +149,29 @@ def test_killed_amid_the_run_the_next_command_takes_it_up(project, tmp_path, way
     done = type_command(project, *words)
     assert done.returncode == 0, done.stderr
     assert "taking up run" in done.stderr
-    assert (tmp_path / "count").read_text() == "x", "it was run once"
+    assert (tmp_path / "count").read_text() == "xy", "each was run once"
     assert type_command(project, "invoke", "plan", "--check").returncode == 0
     assert "behind the gate" in (project / "outputs" / "slow.txt").read_text()
 
 
-def test_ctrl_c_cancels_the_run(project, tmp_path):
-    _gated(project, tmp_path)
-    process = _begin(project)
+@pytest.mark.parametrize("detach", [False, True])
+def test_ctrl_c_cancels_or_leaves_the_run(project, tmp_path, detach):
+    gate = _gated(project, tmp_path)
+    process = _begin(project, *(["--detach"] if detach else []))
     _wait_until(lambda: (tmp_path / "count").exists(), process)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
-    assert "is being cancelled" in told
     assert "Traceback" not in told
+    if detach:
+        assert "goes on" in told
+        gate.touch()
+        again = type_command(project, "invoke", "build", "--as-job")
+        assert again.returncode == 0, again.stderr
+        assert "taking up run" in again.stderr
+        assert (tmp_path / "count").read_text() == "xy"
+        return
+    assert "is being cancelled" in told
     client = _client(project)
     (run,) = client.jobs.list_runs()
     _wait_until(lambda: client.jobs.get_run(run.run_id).state.life_cycle_state.value
@@ -164,7 +180,7 @@ def test_ctrl_c_cancels_the_run(project, tmp_path):
 
 
 def _gated(project: Path, tmp_path: Path) -> Path:
-    """A project of one notebook, which waits for a file and counts how often it is run."""
+    """A notebook that waits for a file, and one after it; both leave a mark when they run."""
     for path in (project / "notebooks").iterdir():
         path.unlink()
     gate = tmp_path / "gate"
@@ -176,20 +192,31 @@ def _gated(project: Path, tmp_path: Path) -> Path:
         "    assert time.monotonic() < until\n    time.sleep(0.05)",
         "print('behind the gate')",
     )
+    write_notebook(
+        project / "notebooks" / "then.py",
+        f"with open({str(tmp_path / 'count')!r}, 'a') as file:\n    file.write('y')",
+    )
+    (project / "dodo.py").write_text(
+        DODO.replace(
+            '"notebooks")',
+            '"notebooks", depends={"slow": {"writes": ["x.y"]}, "then": {"reads": ["x.y"]}})',
+        )
+    )
     return gate
 
 
-def _begin(project: Path) -> subprocess.Popen[str]:
+def _begin(project: Path, *more: str) -> subprocess.Popen[str]:
     program = shutil.which("invoke", path=str(Path(sys.executable).parent))
     assert program
     return subprocess.Popen(
-        [program, "build", "--as-job"],
+        [program, "build", "--as-job", *more],
         cwd=project,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=dict(os.environ),
+        preexec_fn=hear_sigint,
     )
 
 

@@ -223,10 +223,12 @@ class Deployment:
         *,
         again: bool = False,
         job: GraphJob | None = None,
+        facts: JobNotebookFacts | None = None,
     ) -> dict[str, Any]:
         """Run a notebook to its end and show it; with ``again`` also if such a run succeeded.
 
-        In a ``job`` that was started its task there is followed. Ctrl-C cancels the run; where the
+        In a ``job`` that was started its task there is followed. ``facts`` tell whether a task of
+        a job's run that nobody followed to its end was this run. Ctrl-C cancels the run; where the
         setting ``on_interrupt`` is ``detach`` it goes on.
 
         Raises RunFailed when it does not succeed, TimedOut when it reached its time limit.
@@ -238,7 +240,7 @@ class Deployment:
         record = (
             job.record(name, fingerprint)
             if job
-            else self._of_job(runs, name, fingerprint, again)
+            else self._of_job(runs, name, fingerprint, again, facts)
             or runs.ask(name, fingerprint, request, resume="active" if again else "left")
         )
         observer = runs.observe(name, record, request)
@@ -260,16 +262,29 @@ class Deployment:
         self._followed[name] = _Followed(record.run_key, status, document, observer)
         return {"fingerprint": fingerprint, "run_id": record.run_id}
 
-    def _of_job(self, runs: Runs, name: str, fingerprint: str, again: bool) -> RunRecord | None:
+    def _of_job(
+        self,
+        runs: Runs,
+        name: str,
+        fingerprint: str,
+        again: bool,
+        facts: JobNotebookFacts | None,
+    ) -> RunRecord | None:
         """A notebook's task in a run of a job that nobody saw the end of, None where none is."""
-        from brickloop.flows.graph_job import is_of_job
+        from brickloop.flows.graph_job import is_of_job, own_mark
         from brickloop.jobs.status import run_status
 
         record = self._ledger.latest_run(self._key, name)
         states = {"running"} if again else {"running", "succeeded"}
         if record is None or not is_of_job(record) or record.run_id is None:
             return None
-        if record.fingerprint != fingerprint or record.state not in states:
+        meant = record.fingerprint == fingerprint
+        if facts is not None and record.fingerprint == own_mark(facts.own):
+            # it ran after what it needs, unless that was run once more since
+            started = record.started
+            before = [self._ledger.latest_run(self._key, one) for one in facts.upstream]
+            meant = all(one is None or one.started <= started for one in before)
+        if not meant or record.state not in states:
             return None
         try:
             status = run_status(runs.opened.client, runs.opened.host, record.run_id)
@@ -279,7 +294,7 @@ class Deployment:
             runs.end(record, "lost")
             return None
         diagnostics.note(f"{name}: taking up run {record.run_id} of a job")
-        return record
+        return replace(record, fingerprint=fingerprint)
 
     def graph_job(self, name: str | None) -> GraphJob:
         """The job that holds this folder's graph; nothing is asked for before it is started."""

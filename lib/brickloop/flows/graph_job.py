@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from brickloop.display import diagnostics
-from brickloop.errors import BrickloopError, OutputUnavailable
+from brickloop.errors import BrickloopError, OutputUnavailable, WorkFailed
+from brickloop.flows.interruption import INTERRUPTION
 from brickloop.model.run import LifeCycle, ResultState, RunStatus
 from brickloop.sync.ledger import Ledger, RunRecord
 
@@ -52,7 +53,7 @@ class GraphJob:
         self._runs: Runs | None = None
         self._looks: _Looks | None = None
         self._children: dict[str, RunRecord] = {}
-        self._stopped = threading.Event()
+        self._cancelled = False
         self._left_alone = False
 
     def start(
@@ -65,27 +66,12 @@ class GraphJob:
         """The id of a run of the ``wanted`` notebooks of the job, which holds all ``notebooks``.
 
         A run that was begun for them and not seen to end is taken up again. ``parameters`` go to
-        all of them. Raises what ``ensure_graph_job`` does.
+        all of them. Raises what ``ensure_graph_job`` does, and WorkFailed where one of them runs
+        already.
         """
-        from brickloop.jobs.status import look_at_tasks
-
-        self._runs = runs
-        run_id = self._taken_up(runs, notebooks, wanted)
-        if run_id is None:
-            run_id = self._new_run(runs, notebooks, wanted, parameters)
-        assert self._record is not None
-        self._record = replace(self._record, run_id=run_id, state="running")
-        self._ledger.record_run(self._record)
-        client, host = runs.opened.client, runs.opened.host
-        self._looks = _Looks(lambda: look_at_tasks(client, host, run_id), host)
-        whole, tasks = self._looks.fresh()
-        diagnostics.note(
-            f"{self.name}: job run {run_id} of {_counted(len(wanted))}  {whole.page_url}"
-        )
-        self._note_children(run_id, wanted, tasks)
-        if self._stopped.is_set():
-            self._ask_to_cancel(run_id)
-        return run_id
+        # Ctrl-C finds a run that can be cancelled, or none
+        with INTERRUPTION.acting():
+            return self._start(runs, notebooks, wanted, parameters)
 
     def record(self, notebook: str, fingerprint: str) -> RunRecord:
         """The record of a notebook's run, with the fingerprint that it has now."""
@@ -100,7 +86,7 @@ class GraphJob:
         """The final status of a notebook's task and its output, after its sections were shown.
 
         ``title`` is the name that a run of its own would have. Raises ConnectionFailed as
-        ``jobs.follow`` does, and KeyboardInterrupt once the run was cancelled.
+        ``jobs.follow`` does, and KeyboardInterrupt after Ctrl-C.
         """
         from brickloop.jobs.document_follower import DocumentFollower
 
@@ -113,7 +99,7 @@ class GraphJob:
             return replace(looks.at(key), name=title)
 
         try:
-            last = runs.watch(run_id, document, observer, _NO_LIMIT, look, self._stopped)
+            last = runs.watch(run_id, document, observer, _NO_LIMIT, look)
         except BrickloopError:
             self._left_alone = True
             raise
@@ -132,22 +118,58 @@ class GraphJob:
         return self._looks.times(_task_key(notebook))
 
     def cancel(self) -> None:
-        """Ask the run to end, and have nobody follow it any more."""
-        self._stopped.set()
-        if self._record is not None and self._record.run_id is not None:
-            self._ask_to_cancel(self._record.run_id)
-
-    def close(self) -> None:
-        """Note that the run is over for us, unless it could not be followed to its end."""
+        """Ask the run to end, where one was started."""
         if self._runs is None or self._record is None or self._record.run_id is None:
             return
-        if not self._left_alone:
-            state = "cancelled" if self._stopped.is_set() else "succeeded"
-            self._runs.end(self._record, state)
-            for child in self._children.values():
-                if child.state == "running":
-                    # what it needs has failed, so its task was never run
-                    self._runs.end(child, "cancelled" if self._stopped.is_set() else "lost")
+        run_id, self._cancelled = self._record.run_id, True
+        try:
+            self._runs.opened.client.jobs.cancel_run(run_id)
+        except Exception as error:  # noqa: BLE001  whatever it is, the interrupt goes on
+            diagnostics.warn(f"run {run_id} could not be cancelled and may go on: {error}")
+        else:
+            diagnostics.note(f"{self.name}: run {run_id} is being cancelled")
+
+    def close(self, *, detached: bool = False) -> None:
+        """Note that the run is over for us, unless it was left or could not be followed."""
+        if self._runs is None or self._record is None or self._record.run_id is None:
+            return
+        if self._cancelled:
+            state, rest = "cancelled", "cancelled"
+        elif detached or self._left_alone:
+            diagnostics.note(f"{self.name}: run {self._record.run_id} goes on; build takes it up")
+            return
+        else:
+            # what needs a notebook that failed was never run
+            state, rest = "succeeded", "lost"
+        self._runs.end(self._record, state)
+        for child in self._children.values():
+            if child.state == "running":
+                self._runs.end(child, rest)
+
+    def _start(
+        self,
+        runs: Runs,
+        notebooks: Mapping[str, JobNotebook],
+        wanted: list[str],
+        parameters: Mapping[str, str],
+    ) -> int:
+        from brickloop.jobs.status import look_at_tasks
+
+        self._runs = runs
+        run_id = self._taken_up(runs, notebooks, wanted)
+        if run_id is None:
+            self._refuse_active(runs, wanted)
+            run_id = self._new_run(runs, notebooks, wanted, parameters)
+        assert self._record is not None
+        self._record = replace(self._record, run_id=run_id, state="running")
+        self._ledger.record_run(self._record)
+        client, host = runs.opened.client, runs.opened.host
+        self._looks = _Looks(lambda: look_at_tasks(client, host, run_id), host)
+        whole, tasks = self._looks.fresh()
+        counted = _counted(len(wanted))
+        diagnostics.note(f"{self.name}: job run {run_id} of {counted}  {whole.page_url}")
+        self._note_children(run_id, {name: notebooks[name].own for name in wanted}, tasks)
+        return run_id
 
     def _taken_up(
         self, runs: Runs, notebooks: Mapping[str, JobNotebook], wanted: list[str]
@@ -179,6 +201,25 @@ class GraphJob:
             return None
         diagnostics.note(f"{self.name}: taking up run {run_id}, which was asked for before")
         return run_id
+
+    def _refuse_active(self, runs: Runs, wanted: list[str]) -> None:
+        """Raise WorkFailed where a run of a notebook goes on by itself: two would run at once."""
+        from brickloop.jobs.status import run_status
+
+        for name in wanted:
+            record = self._ledger.latest_run(self._key, name)
+            if record is None or record.state != "running" or record.run_id is None:
+                continue
+            try:
+                status = run_status(runs.opened.client, runs.opened.host, record.run_id)
+            except OutputUnavailable:
+                continue
+            if not status.life_cycle.is_final:
+                raise WorkFailed(
+                    f"run {record.run_id} of {name}, which was asked for before, still goes on",
+                    where=status.page_url,
+                    hint="take it up with: doit, or cancel it; then build once more",
+                )
 
     def _new_run(
         self,
@@ -235,34 +276,26 @@ class GraphJob:
         )
 
     def _note_children(
-        self, run_id: int, wanted: list[str], tasks: Mapping[str, RunStatus]
+        self, run_id: int, wanted: Mapping[str, str], tasks: Mapping[str, RunStatus]
     ) -> None:
         assert self._record is not None and self._runs is not None
-        for name in wanted:
+        started = time.time()
+        for name, own in wanted.items():
             key = _task_key(name)
             task = tasks.get(key)
             record = RunRecord(
                 f"{self._record.run_key}/{key}",
                 self._key,
                 name,
-                "",
+                own_mark(own),
                 task.run_id if task else None,
                 "running",
                 _output(self._runs, key, run_id),
-                time.time(),
+                started,
                 None,
             )
             self._children[name] = record
             self._ledger.record_run(record)
-
-    def _ask_to_cancel(self, run_id: int) -> None:
-        assert self._runs is not None
-        try:
-            self._runs.opened.client.jobs.cancel_run(run_id)
-        except Exception as error:  # noqa: BLE001  whatever it is, the interrupt goes on
-            diagnostics.warn(f"run {run_id} could not be cancelled and may go on: {error}")
-        else:
-            diagnostics.note(f"{self.name}: run {run_id} is being cancelled")
 
     @property
     def _known_as(self) -> str:
@@ -335,6 +368,11 @@ def is_of_job(record: RunRecord) -> bool:
     return record.run_key.startswith(_KEY_MARK)
 
 
+def own_mark(own: str) -> str:
+    """What stands for the fingerprint of a task's run as long as what comes before it runs."""
+    return f"own {own}"
+
+
 def _counted(number: int) -> str:
     return f"{number} notebook{'' if number == 1 else 's'}"
 
@@ -346,6 +384,6 @@ def _task_key(notebook: str) -> str:
 
 
 def _output(runs: Runs, key: str, run_id: int | None = None) -> str:
-    from brickloop.jobs.graph_job import RUN_ID
+    from brickloop.jobs.submit import RUN_ID
 
     return f"{runs.output_root()}/runs/{_KEY_MARK}{run_id or RUN_ID}/{key}"

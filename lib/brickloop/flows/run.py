@@ -260,12 +260,10 @@ class Runs:
         observer: RunObserver,
         timeout: float,
         look: Callable[[], RunStatus] | None = None,
-        stop: threading.Event | None = None,
     ) -> RunStatus:
         """The final status of any run, ours or not, after the observer heard of all that came.
 
-        ``look`` gives the status of what is no run of its own. ``stop`` ends the following as
-        Ctrl-C does, which reaches the main thread alone.
+        ``look`` gives the status of what is no run of its own.
         """
         from brickloop.jobs.follow import Waiting, follow
 
@@ -273,8 +271,6 @@ class Runs:
         last: RunStatus | None = None
         try:
             for value in follow(client, host, run_id, document, timeout, look=look):
-                if stop is not None and stop.is_set():
-                    raise KeyboardInterrupt
                 INTERRUPTION.check()
                 if isinstance(value, Section):
                     observer.section(value)

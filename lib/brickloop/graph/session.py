@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from brickloop.flows.interruption import INTERRUPTION
+
 if TYPE_CHECKING:
     from brickloop.flows.graph_job import GraphJob
     from brickloop.graph.notebook_graph import NotebookGraph
@@ -58,18 +60,16 @@ def of_arguments(arguments: list[str], choice: Choice | None = None) -> Iterator
     _state.arguments, _state.choice = arguments, choice
     try:
         yield
-    except KeyboardInterrupt:
-        for job in _state.jobs:
-            job.cancel()
-        raise
     finally:
         for job in _state.jobs:
-            job.close()
+            if INTERRUPTION.pressed and not (choice and choice.detach):
+                job.cancel()
+            job.close(detached=INTERRUPTION.pressed)
         _state = before
 
 
 def add_job(job: GraphJob) -> None:
-    """Have a job's run cancelled by Ctrl-C, and noted as over when this use of doit ends."""
+    """Have a job's run cancelled after Ctrl-C, and noted as over when this use of doit ends."""
     _state.jobs.append(job)
 
 

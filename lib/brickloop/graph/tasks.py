@@ -195,11 +195,13 @@ class TaskMaker:
         self, job: GraphJob, wanted: list[str], parameters: dict[str, str]
     ) -> dict[str, Any]:
         graph = self._graph
-        facts = {
-            name: JobNotebookFacts(graph.parameters.get(name, {}), before, graph.prints.own(name))
-            for name, before in self._project.upstream.items()
-        }
+        facts = {name: self._facts(name) for name in self._project.upstream}
         return graph.deployment.start_job(job, facts, wanted, parameters)
+
+    def _facts(self, name: str) -> JobNotebookFacts:
+        graph = self._graph
+        upstream = self._project.upstream[name]
+        return JobNotebookFacts(graph.parameters.get(name, {}), upstream, graph.prints.own(name))
 
     def _leave_the_others(self, chosen: set[str]) -> None:
         decisions = self._graph.decisions(explain=False)
@@ -256,7 +258,12 @@ class TaskMaker:
         job = self._job if name in self._in_job else None
         begun = time.monotonic()
         values = graph.deployment.run(
-            name, fingerprint, parameters, again=session.wants_again(), job=job
+            name,
+            fingerprint,
+            parameters,
+            again=session.wants_again(),
+            job=job,
+            facts=self._facts(name),
         )
         ended = None
         if job:

@@ -17,11 +17,6 @@ from brickloop.jobs.submit import RunRequest, environments, run_parameters, task
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-RUN_ID = "{{job.run_id}}"
-"""What stands for the id of each run of the job in its settings.
-
-https://docs.databricks.com/aws/en/jobs/dynamic-value-references
-"""
 _MOST_TASKS = 1000
 _CLUSTER = "default"
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]+")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from brickloop.clients.workspace import translate
 from brickloop.errors import OutputUnavailable, WorkFailed
+from brickloop.jobs.submit import RUN_ID
 from brickloop.model.run import LifeCycle, ResultState, RunStatus, TaskStatus
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def _output_folders(run: Any, key: str) -> dict[str, str]:
         parameters = (task.notebook_task.base_parameters or {}) if task.notebook_task else {}
         folder = own or parameters.get(key)
         if folder and task.notebook_task:
-            found[str(task.task_key)] = folder
+            whole = str(run.job_run_id or run.run_id)
+            found[str(task.task_key)] = folder.replace(RUN_ID, whole)
     return found
 
 

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 OUTPUT_PARAMETER = "brickloop_output"
+RUN_ID = "{{job.run_id}}"
+"""What stands for the id of each run of a job in its settings.
+
+https://docs.databricks.com/aws/en/jobs/dynamic-value-references
+"""
 ENVIRONMENT_VERSION = "2"
 TASK_KEY = "main"
 _ENVIRONMENT = "default"
