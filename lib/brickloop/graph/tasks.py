@@ -31,6 +31,7 @@ from brickloop.graph.fingerprint import RunDigest
 from brickloop.graph.memory import task_name
 from brickloop.graph.notebook_graph import GraphRequest, NotebookGraph
 from brickloop.graph.state import state_name
+from brickloop.graph.waking import keep_awake
 
 if TYPE_CHECKING:
     from brickloop.flows.graph_job import GraphJob
@@ -69,6 +70,7 @@ def notebook_tasks(
     """
     with _for_people():
         INTERRUPTION.listen()
+        keep_awake()
         settings = _settings()
         request = GraphRequest(settings.root / folder, parameters or {}, depends or {}, tags or {})
         graph = NotebookGraph(settings, request)
