@@ -45,6 +45,9 @@ def test_the_two_ways_give_the_same(project, tmp_path):
         assert "Total" in shown.stdout and "times 10" in shown.stdout, shown.stderr
         assert not _jobs(project)
 
+        counting = ("invoke", "query", "SELECT count(*) AS n FROM shop.items", "--format", "csv")
+        assert type_command(other, *counting).stdout.split() == ["n", "4"]
+
         # what changed is run as one run, and what comes after it
         for folder in (project, other):
             loader = folder / "notebooks" / "a_load.py"
@@ -52,6 +55,7 @@ def test_the_two_ways_give_the_same(project, tmp_path):
         assert type_command(project, "doit").returncode == 0
         second = type_command(other, "invoke", "build", "--as-job")
         assert sorted(ran(second.stderr)) == ["a_load", "b_sum", "d_count"]
+        assert type_command(other, *counting).stdout.split() == ["n", "6"], "nothing older is shown"
         assert "run of 3 notebooks" in re.sub(r"run \d+", "run", second.stderr)
         assert _outputs(project) == _outputs(other)
         assert _fingerprints(project) == _fingerprints(other)

@@ -103,6 +103,8 @@ class GraphJob:
         except BrickloopError:
             self._left_alone = True
             raise
+        finally:
+            runs.note_change()
         # a run that was tried again has another id than the one that it began with
         record = replace(record, run_id=last.run_id)
         runs.end(record, "succeeded" if last.succeeded else "failed")

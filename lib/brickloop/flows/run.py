@@ -237,7 +237,6 @@ class Runs:
         Ctrl-C asks the run to be cancelled, or leaves it and says how to come back; either way
         KeyboardInterrupt goes on. Raises TimedOut and ConnectionFailed as ``jobs.follow`` does.
         """
-        from brickloop.flows.result_cache import note_change
         from brickloop.jobs.document_follower import DocumentFollower
 
         document = DocumentFollower(self.files, record.output)
@@ -249,9 +248,15 @@ class Runs:
                 self._interrupted(name, record, observer, on_interrupt)
                 raise
             finally:
-                note_change(self._settings, self.opened.target)
+                self.note_change()
         self.end(record, "succeeded" if last.succeeded else "failed")
         return last, document
+
+    def note_change(self) -> None:
+        """Have no older result of a query be used: a run may have changed its tables."""
+        from brickloop.flows.result_cache import note_change
+
+        note_change(self._settings, self.opened.target)
 
     def watch(
         self,

@@ -12,7 +12,13 @@ from brickloop.clients.workspace import translate
 from brickloop.errors import UsageError
 from brickloop.jobs.compute import JobCluster
 from brickloop.jobs.named_job import OURS, ensure_settings, is_held_by
-from brickloop.jobs.submit import RunRequest, environments, run_parameters, task_fields
+from brickloop.jobs.submit import (
+    RunRequest,
+    check_parameters,
+    environments,
+    run_parameters,
+    task_fields,
+)
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -50,14 +56,16 @@ def ensure_graph_job(
 ) -> int:
     """The id of the job ``name`` with these tasks: as it is, made, or with its settings reset.
 
-    ``known_id`` is where it was the last time. Raises UsageError for more than 1,000 tasks and for
-    a job of that name that brickloop did not make.
+    ``known_id`` is where it was the last time. Raises UsageError for more than 1,000 tasks, for
+    parameters over 10,000 bytes, and for a job of that name that brickloop did not make.
     """
     if len(tasks) > _MOST_TASKS:
         raise UsageError(
             f"the job '{name}' would have {len(tasks)} tasks; a job has at most {_MOST_TASKS}",
             hint="run them one by one (without --as-job), or give each folder its own job",
         )
+    for task in tasks:
+        check_parameters(task.request)
     wanted = graph_settings(client, host, name, tasks)
     compute = tasks[0].request.compute
     return ensure_settings(client, host, name, wanted, compute, known_id, _has_same_tasks)

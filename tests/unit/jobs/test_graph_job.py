@@ -90,6 +90,11 @@ def test_more_tasks_than_a_job_has_are_refused_before_anything_is_asked():
         ensure_graph_job(None, "https://h", "n", [make(f"t{number}") for number in range(1001)])
 
 
+def test_parameters_that_the_api_refuses_are_named_before_anything_is_asked():
+    with pytest.raises(UsageError, match="10,000 bytes"):
+        ensure_graph_job(None, "https://h", "n", [make("a"), make("b", text="x" * 10_000)])
+
+
 def status(life: LifeCycle, result: ResultState | None = None) -> RunStatus:
     return RunStatus(7, 8, life, result, "", "", 0, 0)
 
