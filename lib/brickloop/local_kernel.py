@@ -131,7 +131,7 @@ class LocalKernel:
         line = json.dumps(request).encode() + b"\n"
         with self._lock:
             process = self._process
-            if process is None or process.stdin is None:
+            if process is None or process.stdin is None or process.stdin.closed:
                 raise self._death()
             try:
                 process.stdin.write(line)
@@ -149,6 +149,9 @@ class LocalKernel:
                 if listener is not None:
                     listener.put(answer)
         process.wait()
+        assert process.stdin is not None
+        with self._lock, contextlib.suppress(OSError):
+            process.stdin.close()
         for listener in list(self._listeners.values()):
             listener.put({"k": "died"})
 

@@ -151,6 +151,29 @@ def test_watch_deploys_what_is_saved_and_what_comes_after(terminal, project):
     assert "CANCELED" in runs.stdout, runs.stdout
 
 
+def test_ctrl_c_ends_a_local_run(terminal, project):
+    write_notebook(
+        project / "notebooks" / "c_alone.py", "print('in')", "import time\ntime.sleep(600)"
+    )
+    shown = terminal("invoke", "dev.run", "notebooks/c_alone.py", "--local")
+    shown.wait_for("c_alone [1]")
+    assert shown.press_control_c() == 130
+    assert "being cancelled" in shown.text and "Traceback" not in shown.text
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+def test_the_kernel_ends_with_a_watch_that_is_killed(terminal, project):
+    shown = terminal("invoke", "dev.watch", "notebooks/c_alone.py", "--local", "--now")
+    shown.wait_for("11")
+    place = project / ".brickloop" / "local"
+    assert processes_of(place)
+    shown.process.kill()
+    deadline = time.monotonic() + LIMIT
+    while processes_of(place):
+        assert time.monotonic() < deadline, processes_of(place)
+        time.sleep(0.05)
+
+
 def test_run_and_deploy(project):
     done = type_command(project, "invoke", "dev.run", "notebooks/c_alone.py", "--local")
     assert done.returncode == 0, done.stderr

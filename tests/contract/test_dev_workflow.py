@@ -15,7 +15,7 @@ import brickloop
 from brickloop import DatabricksAPI, DevWorkflow, JobRunner, launcher
 from brickloop.config.profile import Target
 from brickloop.config.settings import load_settings
-from brickloop.errors import UsageError
+from brickloop.errors import ConnectionFailed, UsageError
 from brickloop.flows.target import OpenTarget
 from brickloop.model.run import TableOutput, TextOutput
 
@@ -136,6 +136,39 @@ def test_a_kernel_that_dies_is_told_and_the_next_run_has_a_new_one(workflow, roo
     assert printed(workflow.run_locally(notebook, show=False)) == ["alive\n"]
 
 
+def test_a_local_kernel_that_is_killed_amid_a_run_is_started_anew(workflow, root):
+    notebook = write(root / "hit.py", "print('going', flush=True)\nimport time\ntime.sleep(600)")
+    failures = []
+
+    def run():
+        try:
+            workflow.run_locally(notebook, show=False)
+        except ConnectionFailed as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    runs = workflow._local._running
+    wait_for(lambda: any(run.cells for run in list(runs.values())))
+    workflow._local._kernel._process.kill()
+    thread.join(LIMIT)
+    assert len(failures) == 1 and "local kernel" in str(failures[0])
+    notebook = write(root / "after.py", "print('again')")
+    assert printed(workflow.run_locally(notebook, show=False)) == ["again\n"]
+
+
+def test_secrets_without_a_server_say_what_to_do(workflow, root):
+    notebook = write(root / "secret.py", "dbutils.secrets.get('a', 'b')")
+    assert "invoke local.start" in workflow.run_locally(notebook, show=False).error
+
+
+def test_two_workflows_of_one_project_do_not_disturb_each_other(workflow, root):
+    notebook = write(root / "twice.py", "import os\nprint(os.getcwd())")
+    with DevWorkflow(load_settings(root, env={})) as other:
+        folders = {printed(each.run_locally(notebook, show=False))[0] for each in (workflow, other)}
+    assert len(folders) == 2
+
+
 def test_only_notebooks_run_locally(workflow, root):
     (root / "plain.py").write_text("print(1)\n")
     with pytest.raises(UsageError, match="no notebook"):
@@ -247,6 +280,18 @@ results1 = conn_mgr.execute_with_cache("SELECT * FROM table")
 # Second call - uses cache (if within TTL)
 results2 = conn_mgr.execute_with_cache("SELECT * FROM table")
 """
+
+
+def test_the_page_s_python_runs(at_home, capsys):
+    write(
+        at_home / "etl" / "clean.py", "print(dbutils.widgets.getAll())\ndbutils.notebook.exit('x')"
+    )
+    page = Path(__file__).resolve().parents[2] / "docs" / "dev.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {})
+    assert "True x 1 None" in capsys.readouterr().out
 
 
 @pytest.fixture

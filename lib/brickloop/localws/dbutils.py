@@ -292,6 +292,11 @@ class Secrets:
         return [SecretScope(scope["name"]) for scope in answer.get("scopes", [])]
 
     def _ask(self, what: str, **query: str) -> dict[str, Any]:
+        if not self._host:
+            raise ConnectionError(
+                "secrets are kept by the local workspace's server, and it does not run; start it"
+                " with: invoke local.start"
+            )
         address = f"{self._host}/api/2.0/secrets/{what}?{urllib.parse.urlencode(query)}"
         request = urllib.request.Request(
             address, headers={"Authorization": f"Bearer {self._token}"}

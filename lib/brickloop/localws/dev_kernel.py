@@ -36,6 +36,7 @@ from brickloop.runtime.wheel import runtime_wheel
 
 _HOME = f"/Workspace/Users/{KernelJob.user}"
 _MOST_AT_ONCE = 64
+_OUTPUTS_KEPT = 32
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class DevKernel:
         folder = f"{self._home}/{request.folder}"
         self._place(folder, request)
         output = f"{self._home}/outputs/{request.id}"
+        self._forget_outputs()
         server = self._server()
         job = KernelJob(
             run_id=request.id,
@@ -142,6 +144,13 @@ class DevKernel:
             with contextlib.suppress(OSError):
                 self._inside(base, name).unlink()
         self._placed[folder] = names
+
+    def _forget_outputs(self) -> None:
+        """Remove the documents of long past runs: who asked for one has read it."""
+        folder = self._layout.real(f"{self._home}/outputs")
+        with contextlib.suppress(OSError):
+            for old in sorted(folder.iterdir(), key=lambda found: found.name)[:-_OUTPUTS_KEPT]:
+                shutil.rmtree(old, ignore_errors=True)
 
     def _inside(self, base: Path, name: str) -> Path:
         target = base / name
