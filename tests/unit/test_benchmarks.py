@@ -33,7 +33,7 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(
 
 
 @pytest.mark.parametrize(
-    "name", ["noop", "graph", "run", "output", "report", "query", "cells", "sync"]
+    "name", ["noop", "graph", "run", "output", "report", "query", "cells", "sync", "dev"]
 )
 def test_each_explains_itself_and_refuses_senseless_numbers(
     name: str, capsys: pytest.CaptureFixture[str]
@@ -42,7 +42,7 @@ def test_each_explains_itself_and_refuses_senseless_numbers(
         main([name, "--help"])
     assert left.value.code == 0
     assert f"python -m benchmarks {name}" in capsys.readouterr().out
-    option = {"run": "--warm", "output": "--sections"}.get(name, "--repeats")
+    option = {"run": "--warm", "output": "--sections", "dev": "--saves"}.get(name, "--repeats")
     with pytest.raises(SystemExit) as left:
         main([name, option, "0"])
     assert left.value.code == 2
