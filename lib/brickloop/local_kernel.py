@@ -98,7 +98,8 @@ class LocalKernel:
                     yield None
                     continue
                 if answer["k"] == "refused":
-                    raise UsageError(answer["message"], hint=answer["hint"])
+                    refusal = ConnectionFailed if answer["ours"] else UsageError
+                    raise refusal(answer["message"], hint=answer["hint"] or f"see {self.log}")
                 if answer["k"] == "died":
                     raise self._death()
                 yield answer

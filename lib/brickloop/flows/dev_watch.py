@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from brickloop.display import diagnostics
-from brickloop.errors import BrickloopError
+from brickloop.errors import BrickloopError, UsageError
 from brickloop.flows.affected import Choice, Look
 from brickloop.model.job_result import JobResult
 from brickloop.sync.inbox import Inbox
@@ -82,6 +82,7 @@ class DevWatch:
         self._on_result = on_result
         self._inbox = Inbox()
         self._events: LocalEvents | None = None
+        self._folder = Path()
         self._look = Look()
         self._told: set[str] = set()
         self._turn = threading.Condition()
@@ -129,8 +130,7 @@ class DevWatch:
     def _watch(self) -> None:
         ledger = Ledger(self._ledger_path)
         try:
-            self._events = LocalEvents(self._choice.folder(ledger), self._inbox)
-            self._events.start()
+            self._listen(ledger)
             self._begin(ledger)
             self.ready.set()
             while not self._stopping:
@@ -145,6 +145,24 @@ class DevWatch:
             if self._events is not None:
                 self._events.stop()
             ledger.close()
+
+    def _listen(self, ledger: Ledger) -> None:
+        """Hear of all that the notebooks are made of, which may have become more."""
+        folder = self._choice.folder(ledger)
+        before = self._events
+        if before is not None and folder.is_relative_to(self._folder):
+            return
+        events = LocalEvents(folder, self._inbox)
+        try:
+            events.start()
+        except OSError as error:
+            if before is None:
+                raise UsageError(f"it cannot be watched: {error}", where=str(folder)) from None
+            diagnostics.warn(f"{folder} cannot be watched: {error}")
+            return
+        self._events, self._folder = events, folder
+        if before is not None:
+            before.stop()
 
     def _begin(self, ledger: Ledger) -> None:
         look = self._look_patiently(ledger)
@@ -169,6 +187,8 @@ class DevWatch:
             for path, modified in list(self._failed.items())
             if path not in changed and path in look.prints and _modified(path) != modified
         ]
+        if changed:
+            self._listen(ledger)
         # what cannot be read now is as it was when it could be read last
         self._look = Look({**before, **look.prints}, look.upstream, look.errors)
         affected = look.affected(changed)

@@ -26,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from brickloop.errors import BrickloopError, PathError
+from brickloop.errors import BrickloopError, ConnectionFailed, PathError
 from brickloop.localws.compute import Compute
 from brickloop.localws.kernel_job import KernelJob
 from brickloop.localws.layout import StoreLayout
@@ -93,12 +93,16 @@ class DevKernel:
         try:
             outcome = self._execute(request)
         except BrickloopError as error:
-            self._say("refused", id=request.id, message=str(error), hint=error.hint)
+            self._refuse(request, str(error), error.hint, ours=isinstance(error, ConnectionFailed))
         except Exception as error:  # noqa: BLE001 - who asked must hear of it
             text = f"{type(error).__name__}: {error}"
-            self._say("refused", id=request.id, message=text, hint=None)
+            self._refuse(request, text, None, ours=not isinstance(error, OSError))
         else:
             self._say("outcome", id=request.id, **vars(outcome))
+
+    def _refuse(self, request: _Request, text: str, hint: str | None, *, ours: bool) -> None:
+        """Say that the run does not begin; ``ours`` where the kernel is to blame, not the words."""
+        self._say("refused", id=request.id, message=text, hint=hint, ours=ours)
 
     def _execute(self, request: _Request) -> Any:
         folder = f"{self._home}/{request.folder}"

@@ -176,6 +176,19 @@ def test_a_broken_file_and_one_that_vanishes_do_not_end_it(start, runs, folder, 
     assert set(runs.begun) == {("c_alone.py", "5")}
 
 
+def test_what_a_notebook_comes_to_reach_is_watched_from_then_on(start, runs, folder):
+    (folder / "common").mkdir()
+    save(folder / "common" / "names.py", "N = 1")
+    (folder / "jobs").mkdir()
+    save(folder / "jobs" / "main.py", "1")
+    start(folder / "jobs" / "main.py")
+    save(folder / "jobs" / "main.py", "# MAGIC %run ../common/names")
+    wait_for(lambda: len(runs.ended) == 1)
+    save(folder / "common" / "names.py", "N = 2")
+    wait_for(lambda: len(runs.ended) == 2)
+    assert [name for name, _ in runs.begun] == ["main.py", "main.py"]
+
+
 def test_now_runs_everything_once(start, runs):
     start(now=True)
     wait_for(lambda: len(runs.ended) == 3)
