@@ -25,11 +25,13 @@ from databricks.sql.thrift_api.TCLIService import TCLIService, ttypes
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
-from brickloop.launcher import LocalServer
+from brickloop.launcher import LocalServer, ensure_started
 
 ENDLESS = (
     "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b WHERE a.id + b.id = 7"
 )
+# half a minute: an engine that was told to stop several of them may not rest before they end
+LONG = ENDLESS.replace("100000000", "150000")
 
 
 def connect(server: LocalServer, **arguments: Any) -> Any:
@@ -41,6 +43,12 @@ def connect(server: LocalServer, **arguments: Any) -> Any:
         _connection_uri=server.host + server.http_path,
         **arguments,
     )
+
+
+@pytest.fixture
+def fresh_server(server_root: Path) -> LocalServer:
+    """A server of one test's own, whose engine has stopped nothing yet."""
+    return ensure_started(server_root, idle_seconds=600)
 
 
 @pytest.fixture(scope="module")
@@ -465,7 +473,8 @@ def wait_for_rest(server: LocalServer) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads CPU times from /proc")
-def test_a_runaway_statement_is_canceled_and_the_engine_rests(local_server: LocalServer) -> None:
+def test_a_runaway_statement_is_canceled_and_the_engine_rests(fresh_server: LocalServer) -> None:
+    local_server = fresh_server
     with connect(local_server) as made:
         cursor = made.cursor()
         failures: list[BaseException] = []
@@ -508,7 +517,7 @@ def test_a_statement_can_be_followed_and_fetched_later(connection: Any) -> None:
 
 
 def test_polls_wait_but_not_for_long(wire: Wire, session: Any) -> None:
-    answer = execute(wire, session, ENDLESS, getDirectResults=None)
+    answer = execute(wire, session, LONG, getDirectResults=None)
     request = ttypes.TGetOperationStatusReq(answer.operationHandle)
     wire("GetOperationStatus", request)
     begun = time.monotonic()
@@ -528,7 +537,7 @@ def test_polls_wait_but_not_for_long(wire: Wire, session: Any) -> None:
 
 
 def test_a_time_limit_ends_a_statement(wire: Wire, session: Any) -> None:
-    answer = execute(wire, session, ENDLESS, queryTimeout=1, getDirectResults=None)
+    answer = execute(wire, session, LONG, queryTimeout=1, getDirectResults=None)
     request = ttypes.TGetOperationStatusReq(answer.operationHandle)
     deadline = time.monotonic() + 60
     while (status := wire("GetOperationStatus", request)).operationState in {
@@ -543,13 +552,14 @@ def test_a_session_may_limit_its_statements(local_server: LocalServer) -> None:
     settings = {"STATEMENT_TIMEOUT": "1"}
     with connect(local_server, session_configuration=settings) as made, made.cursor() as cursor:
         with pytest.raises(ServerOperationError, match="limit of 1 s"):
-            cursor.execute(ENDLESS)
+            cursor.execute(LONG)
         cursor.execute("SELECT 1")
         assert cursor.fetchone()[0] == 1
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads CPU times from /proc")
-def test_closing_a_session_stops_what_runs_in_it(local_server: LocalServer, wire: Wire) -> None:
+def test_closing_a_session_stops_what_runs_in_it(fresh_server: LocalServer) -> None:
+    local_server, wire = fresh_server, Wire(fresh_server)
     session = wire("OpenSession", ttypes.TOpenSessionReq()).sessionHandle
     before = engine_seconds(local_server)
     answer = execute(wire, session, ENDLESS, getDirectResults=None)
