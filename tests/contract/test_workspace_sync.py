@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import unicodedata
 from collections.abc import Callable
@@ -123,6 +124,11 @@ def test_names_and_contents_survive_the_round_trip(client, remote_folder, tmp_pa
     contents = {
         "with space.txt": b"1", "#?+%&=.txt": b"2", "d/empty": b"",
         "big.bin": b"\x00\xff" * (5 << 20), unicodedata.normalize("NFC", "café.txt"): b"nfc",
+        unicodedata.normalize("NFD", "naïve.txt"): b"nfd",
+        "nb.ipynb": json.dumps({
+            "cells": [{"cell_type": "markdown", "metadata": {}, "source": ["# T"]}],
+            "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
+        }, indent=1).encode(),
         "crlf.sql": b"-- Databricks notebook source\r\nSELECT 1\r\n",
         "日本.py": HEADER.encode() + b"print('x')\n",
         "s.scala": b"// Databricks notebook source\nval x = 1\n",
