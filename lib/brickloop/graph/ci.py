@@ -6,7 +6,6 @@ the JUnit file (``BRICKLOOP_JUNIT``) as an artifact.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,16 +20,13 @@ _ANNOTATIONS = 10
 
 def write_files(summary: Summary, root: Path, environment: Mapping[str, str]) -> list[Path]:
     """The files that were asked for with BRICKLOOP_JUNIT and BRICKLOOP_SUMMARY, written."""
+    from brickloop.report.saved import write_whole
+
     written = []
     for variable, render in (("BRICKLOOP_JUNIT", as_junit), ("BRICKLOOP_SUMMARY", as_json)):
         named = environment.get(variable)
         if named:
-            path = root / named
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-            unfinished.write_text(render(summary), encoding="utf-8", newline="\n")
-            unfinished.replace(path)
-            written.append(path)
+            written.append(write_whole(root / named, render(summary)))
     return written
 
 

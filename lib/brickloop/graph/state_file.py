@@ -7,7 +7,6 @@ and parameters' values, as the ledger does; no credentials.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +53,9 @@ def import_state(graphs: list[NotebookGraph], data: bytes, where: str) -> list[s
 
 def write_state(path: Path, data: bytes) -> None:
     """Write a state file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
+    from brickloop.report.saved import write_whole
+
+    write_whole(path, data.decode("utf-8"))
 
 
 def read_state(path: Path) -> bytes:
