@@ -12,7 +12,7 @@ from tests.acceptance.conftest import type_command, write_notebook
 def test_local_start_env_status_stop_reset(project):
     started = type_command(project, "invoke", "local.start")
     assert started.returncode == 0, started.stderr
-    status = json.loads(type_command(project, "invoke", "local.status", "--as-json").stdout)
+    status = json.loads(type_command(project, "invoke", "local.status", "--json").stdout)
     assert status["running"] is True
     lines = type_command(project, "invoke", "local.env").stdout.splitlines()
     env = dict(shlex.split(line)[1].split("=", 1) for line in lines)
@@ -32,7 +32,7 @@ def test_local_start_env_status_stop_reset(project):
     assert refused.returncode == 2
     assert "invoke local.reset --yes" in refused.stderr
     assert type_command(project, "invoke", "local.reset", "--yes").returncode == 0
-    status = json.loads(type_command(project, "invoke", "local.status", "--as-json").stdout)
+    status = json.loads(type_command(project, "invoke", "local.status", "--json").stdout)
     assert status == {"running": False}
     assert "no local workspace runs" in type_command(project, "invoke", "local.stop").stderr
 
@@ -70,7 +70,7 @@ def test_bad_input_of_run_is_named(project, words, said):
 
 def test_doctor_says_what_holds_and_why(project):
     result = type_command(
-        project, "invoke", "doctor", "--offline", "--as-json", BRICKLOOP_COMPUTE="cluster:x"
+        project, "invoke", "doctor", "--offline", "--json", BRICKLOOP_COMPUTE="cluster:x"
     )
     assert result.returncode == 0, result.stderr
     facts = json.loads(result.stdout)

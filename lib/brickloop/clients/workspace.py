@@ -130,13 +130,14 @@ def translate(host: str) -> Iterator[None]:
     except BrickloopError:
         raise
     except Exception as error:
-        mapped = _mapped(error, host)
+        mapped = in_our_words(error, host)
         if mapped is None:
             raise
         raise mapped from error
 
 
-def _mapped(error: Exception, host: str) -> BrickloopError | None:
+def in_our_words(error: Exception, host: str | None) -> BrickloopError | None:
+    """What an error of the SDK or of the network means; None for any other error."""
     import requests
     from databricks.sdk import errors as sdk
     from databricks.sdk.errors.base import DatabricksError
@@ -148,7 +149,8 @@ def _mapped(error: Exception, host: str) -> BrickloopError | None:
         return NotAuthenticated(
             f"the workspace does not accept the credentials: {text}",
             where=host,
-            hint="get a new token, or sign in with: databricks auth login --host " + host,
+            hint="get a new token, or sign in with: databricks auth login"
+            + (f" --host {host}" if host else ""),
         )
     if isinstance(error, sdk.PermissionDenied):
         return WorkFailed(

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
-from brickloop.display.fault import report_fault
-from brickloop.errors import BrickloopError, UsageError
+from brickloop.display.fault import report_failure
+from brickloop.errors import UsageError
 from brickloop.flows.deploy import JobNotebookFacts
 from brickloop.flows.interruption import INTERRUPTION
 from brickloop.flows.project import ProjectFile
@@ -387,15 +387,11 @@ def _guarded(label: str, work: Callable[[], dict[str, Any]]) -> Any:
 
     try:
         return work()
-    except BrickloopError as error:
-        diagnostics.report_error(error)
-        session.record_failure(label, error.exit_code, error.message)
-        return TaskFailed(str(error), report=False)
     except KeyboardInterrupt:
         diagnostics.note(f"{label}: interrupted")
         raise SystemExit(_INTERRUPTED) from None
     except Exception as error:  # noqa: BLE001  doit would show a traceback
-        session.record_failure(label, 1, report_fault(error, find_root(Path.cwd())))
+        session.record_failure(label, *report_failure(error, find_root(Path.cwd())))
         return TaskFailed(str(error), report=False)
 
 
@@ -418,13 +414,8 @@ def _for_people() -> Iterator[None]:
     """doit would show a traceback for an error while a dodo.py is loaded."""
     try:
         yield
-    except BrickloopError as error:
-        if session.is_collecting():
-            raise
-        diagnostics.report_error(error)
-        sys.exit(error.exit_code)
     except Exception as error:
         if session.is_collecting():
             raise
-        report_fault(error, find_root(Path.cwd()))
-        sys.exit(1)
+        code, _ = report_failure(error, find_root(Path.cwd()))
+        sys.exit(code)

@@ -6,11 +6,13 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from invoke import Exit, task
 
 from brickloop.errors import BrickloopError
+from brickloop.tasks.words import CommandTask
 
 INTERRUPTED = 130
 
@@ -18,9 +20,10 @@ INTERRUPTED = 130
 def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
     """Make an invoke task of a function whose errors a person can read.
 
-    ``options`` are those of ``invoke.task``. A BrickloopError becomes its message and hint on
-    stderr and its exit code; Ctrl-C becomes 130; anything else is a fault of brickloop itself and
-    is reported as such, with the trace in a file.
+    ``options`` are those of ``invoke.task``. A BrickloopError, and an error of the SDK, the
+    network, a database or a file, becomes a message with a hint on stderr and an exit code; Ctrl-C
+    becomes 130; a reader that goes away ends the command quietly. Anything else is a fault of
+    brickloop itself and is reported as such, with the trace in a file.
     """
 
     def wrap(function: Callable[..., None]) -> Any:
@@ -36,24 +39,31 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
             except KeyboardInterrupt:
                 raise Exit("interrupted", code=INTERRUPTED) from None
             except BrokenPipeError:
-                _quiet_pipe()
+                quiet_pipe()
                 raise Exit(code=0) from None
             except (Exit, SystemExit):
                 raise
             except Exception as error:  # noqa: BLE001  the last resort before a traceback
-                from pathlib import Path
+                from brickloop.display.fault import report_failure
 
-                from brickloop.config.settings import find_root
-                from brickloop.display.fault import report_fault
+                code, _ = report_failure(error, _root())
+                raise Exit(code=code) from None
 
-                report_fault(error, find_root(Path.cwd()))
-                raise Exit(code=1) from None
-
-        return task(**options)(guarded)
+        return task(**{"klass": CommandTask, **options})(guarded)
 
     return wrap
 
 
-def _quiet_pipe() -> None:
+def quiet_pipe() -> None:
     """Keep Python from complaining at exit that a closed pipe cannot be flushed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _root() -> Path:
+    """The project's folder; the one that we were started in may be gone."""
+    from brickloop.config.settings import find_root
+
+    try:
+        return find_root(Path.cwd())
+    except OSError:
+        return Path.home()

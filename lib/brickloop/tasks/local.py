@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,10 @@ def data_folder() -> Path:
 def start(
     _context: Any, port: int = 0, tls: bool = False, tls_port: int = 0, plain: bool = False
 ) -> None:
-    """Start the local workspace, or find the one that runs. Example: invoke local.start --tls"""
+    """Start the local workspace, or find the one that runs.
+
+    Example: invoke local.start --tls
+    """
     from brickloop.display import diagnostics
 
     if plain and (tls or tls_port):
@@ -50,20 +53,26 @@ def start(
 
 @command()
 def stop(_context: Any) -> None:
-    """Stop the local workspace; its data stays. Example: invoke local.stop"""
+    """Stop the local workspace; its data stays.
+
+    Example: invoke local.stop
+    """
     from brickloop.display import diagnostics
 
     stopped = launcher.stop(data_folder())
     diagnostics.note("the local workspace is stopped" if stopped else "no local workspace runs")
 
 
-@command(help={"as_json": "print JSON"}, name="status")
-def status(_context: Any, as_json: bool = False) -> None:
-    """Say whether the local workspace runs, and where. Example: invoke local.status --as-json"""
+@command(help={"json": "print JSON"})
+def status(_context: Any, json: bool = False) -> None:
+    """Say whether the local workspace runs, and where.
+
+    Example: invoke local.status --json
+    """
     from brickloop.display import console, diagnostics
 
     server = launcher.find_running(data_folder())
-    if as_json:
+    if json:
         facts = (
             {"running": False}
             if server is None
@@ -77,7 +86,7 @@ def status(_context: Any, as_json: bool = False) -> None:
                 "workspace_id": server.workspace_id,
             }
         )
-        console.write(json.dumps(facts, indent=2))
+        console.write(dumps(facts, indent=2))
     elif server is None:
         diagnostics.note("no local workspace runs (invoke local.start)")
     else:

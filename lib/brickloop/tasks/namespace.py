@@ -5,10 +5,12 @@ from __future__ import annotations
 from invoke import Collection
 
 from brickloop.tasks import clean, dev, graph, local, project, query, report, run, state, sync
+from brickloop.tasks.parsing import explain_wrong_words
 
 
 def namespace() -> Collection:
     """Every command of brickloop, for a project's ``tasks.py``."""
+    explain_wrong_words()
     commands = Collection()
     commands.add_task(run.run)
     commands.add_task(run.runs)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from brickloop.tasks.command import command
 _PACKAGES = ("brickloop", "databricks-sdk", "doit", "invoke", "pysail", "pyspark-client", "pandas")
 
 
-@command(help={"as_json": "print JSON", "offline": "do not contact the workspace"})
-def doctor(_context: Any, as_json: bool = False, offline: bool = False) -> None:
+@command(help={"json": "print JSON", "offline": "do not contact the workspace"})
+def doctor(_context: Any, json: bool = False, offline: bool = False) -> None:
     """Show every setting with its source, the workspace that is meant and why, and what is wrong.
 
     Example: invoke doctor --offline
@@ -48,8 +48,8 @@ def doctor(_context: Any, as_json: bool = False, offline: bool = False) -> None:
         },
         "findings": found + ([{"what": str(failure), "do": failure.hint}] if failure else []),
     }
-    if as_json:
-        console.write(json.dumps(facts, indent=2))
+    if json:
+        console.write(dumps(facts, indent=2))
     else:
         _show(facts)
     if failure is not None:

@@ -19,7 +19,22 @@ _GIVING = frozenset({"handle", "see_positional_arg"})
 _BETWEEN = frozenset({"missing_positional_args", "<listcomp>"})
 
 
-class Word(Argument):  # type: ignore[misc]  # invoke has no types
+class CommandTask(Task):  # type: ignore[misc]  # invoke has no types
+    """A task whose help can be read as often as one likes; invoke's own is used up by reading."""
+
+    help: dict[str, str]
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """The arguments that the command line is read with."""
+        kept = dict(self.help)
+        try:
+            found: list[Argument] = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
+            return found
+        finally:
+            self.help = kept
+
+
+class Word(Argument):  # type: ignore[misc]
     """A positional argument that may be left out, and is "" then.
 
     The parser asks for its value in two places, and None means "missing" to it: where it has a word
@@ -59,7 +74,7 @@ class Words(Word):
         self.raw_value = word
 
 
-class WordsTask(Task):  # type: ignore[misc]
+class WordsTask(CommandTask):
     """A command whose one positional argument takes all the words that it is given."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
@@ -73,7 +88,7 @@ class WordsTask(Task):  # type: ignore[misc]
         return found
 
 
-class WordTask(Task):  # type: ignore[misc]
+class WordTask(CommandTask):
     """A command whose positional arguments are Words; all but the first stand after ``--chart``."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
