@@ -1,37 +1,26 @@
-"""Tool settings: defaults, then ``[tool.brickloop]``, then ``BRICKLOOP_*``, then flags.
+"""Tool settings: who wins is flags, ``BRICKLOOP_*``, the target, ``[tool.brickloop]``, databricks.yml.
 
-Authentication is not a setting of ours: it stays in ``.databrickscfg`` and the environment.
+Authentication is not a setting of ours: it stays in
+``.databrickscfg`` and the environment.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from brickloop.config.flags import given_flags
+from brickloop.config.named_target import NamedTarget, laid
+from brickloop.config.tables import FILE_NAME, read_tables
+from brickloop.config.value import Value as Value
 from brickloop.errors import SettingsError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # the same module, before it joined the standard library
-
-
-@dataclass(frozen=True)
-class Value:
-    """A setting and the place it came from."""
-
-    value: str | None
-    source: str
-    """``default``, ``pyproject.toml [tool.brickloop]``, a variable's name or a flag."""
-
-
 DEFAULTS: dict[str, str | None] = {
+    "target": None,
     "profile": None,
+    "host": None,
     "folder": None,
     "output_root": None,
     "compute": "serverless",
@@ -46,10 +35,15 @@ DEFAULTS: dict[str, str | None] = {
     "cache_ttl": "300",
     "cache_size": "1024",
 }
-"""Every setting with its default; what each means stands in ``DESCRIPTIONS``."""
+"""Every setting with its default; what each means stands in ``DESCRIPTIONS``.
+
+A name with a dot is one of a table: ``local.engine`` is ``engine`` of ``[tool.brickloop.local]``.
+"""
 
 DESCRIPTIONS: dict[str, str] = {
+    "target": "one of the targets, whose settings hold then",
     "profile": "profile of .databrickscfg; 'local' is the local workspace",
+    "host": "workspace by its address; who we are say the profile with it, or the environment",
     "folder": "workspace folder that notebooks are uploaded to",
     "output_root": "remote folder that runs write their output to",
     "compute": "'serverless', 'cluster:' and an id or name, or a job cluster's settings as a table",
@@ -73,6 +67,14 @@ class Settings:
     root: Path
     """The project's folder."""
     values: Mapping[str, Value]
+    project: str = "project"
+    """The project's name."""
+    target: NamedTarget | None = None
+    """The target that was chosen, None where none is."""
+    targets: Mapping[str, NamedTarget] = field(default_factory=dict)
+    """All targets of the project."""
+    default_target: str | None = None
+    """The target that is meant where none is named."""
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]
@@ -87,7 +89,7 @@ class Settings:
         if not value:
             raise SettingsError(
                 f"'{name}' is not set ({DESCRIPTIONS[name]})",
-                hint=f"set {name} in pyproject.toml [tool.brickloop], or BRICKLOOP_{name.upper()}",
+                hint=f"set {name} in pyproject.toml [tool.brickloop], or {variable_of(name)}",
             )
         return value
 
@@ -124,56 +126,62 @@ def find_root(start: Path) -> Path:
     return start
 
 
+def variable_of(name: str) -> str:
+    """The variable of the environment that gives a setting."""
+    return f"BRICKLOOP_{name.replace('.', '_').upper()}"
+
+
 def load_settings(
     root: Path,
     env: Mapping[str, str] | None = None,
-    overrides: Mapping[str, str | None] | None = None,
+    overrides: Mapping[str, str | Value | None] | None = None,
 ) -> Settings:
     """The settings that hold in a project, each with its source.
 
-    ``overrides`` are flags and win. Raises SettingsError for a file that is no TOML, an unknown
-    name in it, or a value that is neither text nor number.
+    ``overrides`` win; a text among them is a flag. Raises SettingsError for a file that is no TOML,
+    an unknown name in it, a value of a wrong kind, or a target that is none.
     """
     environment = os.environ if env is None else env
+    tables = read_tables(root, DEFAULTS)
+    variables = {
+        name: Value(environment[variable_of(name)], variable_of(name))
+        for name in DEFAULTS
+        if environment.get(variable_of(name))
+    }
+    flags = {
+        name: value if isinstance(value, Value) else Value(value, f"--{name.replace('_', '-')}")
+        for name, value in {**given_flags(), **_given(overrides or {})}.items()
+    }
+    default = tables.values.get("target")
+    choice = flags.get("target") or variables.get("target") or default
+    target = _find(tables.targets, choice, root) if choice and choice.value else None
+    if default and default.value and choice is not default:
+        _find(tables.targets, default, root)
     values = {name: Value(default, "default") for name, default in DEFAULTS.items()}
-    where = "pyproject.toml [tool.brickloop]"
-    for name, raw in _project_table(root).items():
-        values[name] = Value(raw, where)
-    for name in DEFAULTS:
-        variable = f"BRICKLOOP_{name.upper()}"
-        if environment.get(variable):
-            values[name] = Value(environment[variable], variable)
-    for name, given in (overrides or {}).items():
-        if given is not None:
-            values[name] = Value(given, f"--{name.replace('_', '-')}")
-    return Settings(root, values)
+    layers = [tables.values, target.values if target else {}, variables, flags]
+    for layer in layers:
+        values = laid(values, layer)
+    usual = default.value if default else None
+    if target and target.name != usual and "outputs" not in {*target.values, *variables, *flags}:
+        # what a target left is not taken for what another one did
+        values["outputs"] = Value(
+            f"{values['outputs'].value}/{target.name}",
+            f"{values['outputs'].source}, below it one folder for each target",
+        )
+    return Settings(root, values, tables.project, target, tables.targets, usual)
 
 
-def _project_table(root: Path) -> dict[str, str]:
-    path = root / "pyproject.toml"
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+def _given(overrides: Mapping[str, str | Value | None]) -> dict[str, str | Value]:
+    return {name: value for name, value in overrides.items() if value is not None}
+
+
+def _find(targets: Mapping[str, NamedTarget], choice: Value, root: Path) -> NamedTarget:
+    found = targets.get(choice.value or "")
+    if found is None:
         raise SettingsError(
-            f"is no valid TOML: {error}", where=str(path), hint="correct the file and try again"
-        ) from None
-    table: Any = data.get("tool", {}).get("brickloop", {})
-    found: dict[str, str] = {}
-    for name, value in table.items():
-        if name not in DEFAULTS:
-            raise SettingsError(
-                f"[tool.brickloop] has no setting '{name}'",
-                where=str(path),
-                hint=f"the settings are: {', '.join(sorted(DEFAULTS))}",
-            )
-        if name == "compute" and isinstance(value, dict):
-            # a job cluster's settings as a table: what --compute takes as JSON
-            value = json.dumps(value)
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise SettingsError(
-                f"[tool.brickloop] {name} must be text or a number", where=str(path)
-            )
-        found[name] = str(value)
+            f"there is no target '{choice.value}' ({choice.source}); "
+            + (f"the targets are: {', '.join(sorted(targets))}" if targets else "there are none"),
+            where=str(root / FILE_NAME),
+            hint=f"a target is a table: [tool.brickloop.targets.{choice.value}]",
+        )
     return found
