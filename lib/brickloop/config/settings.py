@@ -1,7 +1,6 @@
-"""Tool settings: who wins is flags, ``BRICKLOOP_*``, the target, ``[tool.brickloop]``, databricks.yml.
+"""Tool settings: flags win over ``BRICKLOOP_*``, the target, ``[tool.brickloop]``, databricks.yml.
 
-Authentication is not a setting of ours: it stays in
-``.databrickscfg`` and the environment.
+Authentication is not a setting of ours: it stays in ``.databrickscfg`` and the environment.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ DEFAULTS: dict[str, str | None] = {
     "cache": None,
     "cache_ttl": "300",
     "cache_size": "1024",
+    "force": None,
 }
 """Every setting with its default; what each means stands in ``DESCRIPTIONS``.
 
@@ -57,7 +57,11 @@ DESCRIPTIONS: dict[str, str] = {
     "cache": "folder of cached query results (default: .brickloop/cache in the project)",
     "cache_ttl": "seconds that a cached query result is good for",
     "cache_size": "most megabytes that cached query results may take",
+    "force": "anything: send to a protected target also what is not committed",
 }
+
+SAID_EACH_TIME = frozenset({"force"})
+"""Settings that only a variable and a flag give: in a file they would be forgotten."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ def load_settings(
     an unknown name in it, a value of a wrong kind, or a target that is none.
     """
     environment = os.environ if env is None else env
-    tables = read_tables(root, DEFAULTS)
+    tables = read_tables(root, set(DEFAULTS) - SAID_EACH_TIME)
     variables = {
         name: Value(environment[variable_of(name)], variable_of(name))
         for name in DEFAULTS

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 @command(
+    workspace="reads",
     help={
         "remote": "also remove from the workspace what was sent and was not changed there",
         "select": "notebooks, such as '02_clean+' or 'tag:daily' (default: all)",
         "exclude": "notebooks that are left out, written likewise",
         "dry_run": "list, and remove nothing",
         "yes": "do not ask",
-    }
+    },
 )
 def clean(
     _context: Any,

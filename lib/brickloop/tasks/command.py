@@ -13,20 +13,29 @@ from invoke import Exit, task
 
 from brickloop.errors import BrickloopError
 from brickloop.tasks.words import CommandTask
+from brickloop.tasks.workspace_flags import Workspace, taking_flags
 
 INTERRUPTED = 130
 
 
-def command(**options: Any) -> Callable[[Callable[..., None]], Any]:
+def command(
+    *, workspace: Workspace | None = None, **options: Any
+) -> Callable[[Callable[..., None]], Any]:
     """Make an invoke task of a function whose errors a person can read.
 
-    ``options`` are those of ``invoke.task``. A BrickloopError, and an error of the SDK, the
-    network, a database or a file, becomes a message with a hint on stderr and an exit code; Ctrl-C
-    becomes 130; a reader that goes away ends the command quietly. Anything else is a fault of
-    brickloop itself and is reported as such, with the trace in a file.
+    ``options`` are those of ``invoke.task``. With ``workspace`` it takes ``--target`` and
+    ``--profile`` too, and ``--force`` where it ``sends``; see ``workspace_flags``.
+
+    A BrickloopError, and an error of the SDK, the network, a database or a file, becomes a message
+    with a hint on stderr and an exit code; Ctrl-C becomes 130; a reader that goes away ends the
+    command quietly. Anything else is a fault of brickloop itself and is reported as such, with the
+    trace in a file.
     """
 
     def wrap(function: Callable[..., None]) -> Any:
+        if workspace is not None:
+            function, options["help"] = taking_flags(function, workspace, options.get("help", {}))
+
         @functools.wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> None:
             try:

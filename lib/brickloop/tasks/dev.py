@@ -19,6 +19,7 @@ _LOCAL = "run in the warm local kernel: nothing is uploaded, no server is asked"
 
 
 @command(
+    workspace="sends",
     help={
         "notebook": "notebooks, folders or globs; none means all of the dodo.py, or of this folder",
         "local": _LOCAL,
@@ -73,6 +74,7 @@ def watch(
 
 
 @command(
+    workspace="sends",
     help={
         "notebook": "path of the notebook",
         "local": _LOCAL,
@@ -112,6 +114,7 @@ def run(
 
 
 @command(
+    workspace="sends",
     help={"notebook": "path of the notebook", "profile": _PROFILE},
     positional=["notebook"],
 )

@@ -23,7 +23,8 @@ _FOLLOWED_AT_ONCE = 32
 
 
 @command(
-    help={**_SELECT, "json": "print JSON", "check": "exit with 10 when there is something to do"}
+    workspace="reads",
+    help={**_SELECT, "json": "print JSON", "check": "exit with 10 when there is something to do"},
 )
 def plan(
     _context: Any,
@@ -62,7 +63,7 @@ def plan(
         raise Exit(code=_SOMETHING_TO_DO)
 
 
-@command(help={"notebook": "name or path of a notebook", "json": "print JSON"})
+@command(workspace="reads", help={"notebook": "name or path of a notebook", "json": "print JSON"})
 def why(_context: Any, notebook: str, json: bool = False) -> None:
     """Show what a notebook depends on, with the line that says so, and why it would run.
 
@@ -88,12 +89,13 @@ def why(_context: Any, notebook: str, json: bool = False) -> None:
 
 
 @command(
+    workspace="reads",
     help={
         **_SELECT,
         "format": "tree, mermaid, dot, html or json",
         "output": "file to write to instead of the terminal",
         "unresolved": "list what cannot be seen: names that are computed at run time",
-    }
+    },
 )
 def graph(
     _context: Any,
@@ -131,6 +133,7 @@ def graph(
 
 
 @command(
+    workspace="sends",
     help={
         **_SELECT,
         "force": "run them even if they are up to date",

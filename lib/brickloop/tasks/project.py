@@ -15,7 +15,7 @@ from brickloop.tasks.command import command
 _PACKAGES = ("brickloop", "databricks-sdk", "doit", "invoke", "pysail", "pyspark-client", "pandas")
 
 
-@command(help={"json": "print JSON", "offline": "do not contact the workspace"})
+@command(workspace="reads", help={"json": "print JSON", "offline": "do not contact the workspace"})
 def doctor(_context: Any, json: bool = False, offline: bool = False) -> None:
     """Show every setting with its source, the workspace that is meant and why, and what is wrong.
 

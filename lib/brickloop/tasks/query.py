@@ -38,7 +38,13 @@ _QUERY_HELP = {
 }
 
 
-@command(help=_QUERY_HELP, klass=WordTask, positional=["sql", "x", "y"], iterable=["param"])
+@command(
+    workspace="reads",
+    help=_QUERY_HELP,
+    klass=WordTask,
+    positional=["sql", "x", "y"],
+    iterable=["param"],
+)
 def query(
     _context: Any,
     param: Sequence[str],
@@ -187,6 +193,7 @@ def cache_clear(_context: Any, older_than: str | None = None) -> None:
 
 
 @command(
+    workspace="reads",
     help={
         "json": "print JSON",
         "watch": "go on checking, until Ctrl-C",
@@ -194,7 +201,7 @@ def cache_clear(_context: Any, older_than: str | None = None) -> None:
         "seconds": "how long a part may take to answer",
         "warehouse": "id or name (default: the setting, else one that runs)",
         "profile": "profile of .databrickscfg; 'local' is the local workspace",
-    }
+    },
 )
 def health(
     _context: Any,

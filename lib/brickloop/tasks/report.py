@@ -9,10 +9,11 @@ from brickloop.tasks.command import command
 
 
 @command(
+    workspace="reads",
     help={
         "open": "open the page in the browser",
         "json": "print the same as JSON, and write no page",
-    }
+    },
 )
 def report(_context: Any, open: bool = False, json: bool = False) -> None:
     """Make a page of all notebooks with their last runs: state, time, figures, errors.

@@ -23,6 +23,7 @@ _NAME_LENGTH = 100
 
 
 @command(
+    workspace="sends",
     help={
         "notebook": "path of the notebook; also a Python file, SQL file or wheel",
         "parameter": "key=value, may be given several times",
@@ -97,13 +98,14 @@ def run(
 
 
 @command(
+    workspace="reads",
     help={
         "limit": "how many, newest first",
         "active": "only those that go on",
         "job": "only those of the job with this id",
         "profile": "profile of .databrickscfg; 'local' is the local workspace",
         "json": "print JSON",
-    }
+    },
 )
 def runs(
     _context: Any,
@@ -138,6 +140,7 @@ def runs(
 
 
 @command(
+    workspace="reads",
     help={
         "run_id": "as 'invoke runs' and the run's page show it, or 'latest'",
         "profile": "profile of .databrickscfg; 'local' is the local workspace",

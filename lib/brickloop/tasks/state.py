@@ -10,7 +10,7 @@ from brickloop.tasks.command import command
 _FILE = {"file": "a file; without one the workspace keeps it, beside the project's folder"}
 
 
-@command(help=_FILE)
+@command(workspace="reads", help=_FILE)
 def export(_context: Any, file: str = "") -> None:
     """Keep what is known of the project's runs, for a machine that does not know it.
 
@@ -30,7 +30,7 @@ def export(_context: Any, file: str = "") -> None:
     diagnostics.note(f"kept the state of {len(graphs)} project(s) in {where}")
 
 
-@command(help=_FILE, name="import")
+@command(workspace="reads", help=_FILE, name="import")
 def take_over(_context: Any, file: str = "") -> None:
     """Take over what another machine knew: the next `doit` runs only what has changed since.
 

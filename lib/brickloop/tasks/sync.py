@@ -40,7 +40,7 @@ _PATH = {
 }
 
 
-@command(help={**_HELP, **_PUSH})
+@command(workspace="sends", help={**_HELP, **_PUSH})
 def push(
     _context: Any,
     project: str = "",
@@ -65,7 +65,7 @@ def push(
     )  # fmt: skip
 
 
-@command(help={**_HELP, **_PULL})
+@command(workspace="reads", help={**_HELP, **_PULL})
 def pull(
     _context: Any,
     project: str = "",
@@ -90,7 +90,7 @@ def pull(
     )  # fmt: skip
 
 
-@command(help={**_HELP, **_BOTH})
+@command(workspace="sends", help={**_HELP, **_BOTH})
 def bidirectional(
     _context: Any,
     project: str = "",
@@ -116,7 +116,7 @@ def bidirectional(
     )  # fmt: skip
 
 
-@command(help={**{name: _HELP[name] for name in ("project", "profile")},
+@command(workspace="sends", help={**{name: _HELP[name] for name in ("project", "profile")},
                "json": "print one line of JSON for each event"})  # fmt: skip
 def watch(_context: Any, project: str = "", profile: str = "", json: bool = False) -> None:
     """Keep pairs in sync until Ctrl-C: what is saved goes up at once, by their direction.
@@ -130,7 +130,7 @@ def watch(_context: Any, project: str = "", profile: str = "", json: bool = Fals
     )
 
 
-@command(help={name: _HELP[name] for name in ("project", "profile", "json")})
+@command(workspace="reads", help={name: _HELP[name] for name in ("project", "profile", "json")})
 def status(_context: Any, project: str = "", profile: str = "", json: bool = False) -> None:
     """Show what a sync would carry, and what is in conflict. Changes nothing.
 
@@ -141,7 +141,7 @@ def status(_context: Any, project: str = "", profile: str = "", json: bool = Fal
     show_status(find_root(Path.cwd()), _words("bidirectional", project, profile, True, json, 0, 0))
 
 
-@command(help={**_PATH, "json": _HELP["json"]}, positional=["path"])
+@command(workspace="reads", help={**_PATH, "json": _HELP["json"]}, positional=["path"])
 def history(
     _context: Any, path: str, project: str = "", profile: str = "", json: bool = False
 ) -> None:
@@ -156,8 +156,15 @@ def history(
     )
 
 
-@command(help={**_PATH, "version": "a version's number in sync.history (default: the newest that"
-               " is not what the file holds)"}, positional=["path"])  # fmt: skip
+@command(
+    workspace="reads",
+    help={
+        **_PATH,
+        "version": "a version's number in sync.history (default: the newest that is not what the"
+        " file holds)",
+    },
+    positional=["path"],
+)
 def restore(
     _context: Any, path: str, version: int = 0, project: str = "", profile: str = ""
 ) -> None:
@@ -178,7 +185,7 @@ def restore(
     )
 
 
-@command(help={**_PATH, "keep": "local, remote or both", "json": _HELP["json"]},
+@command(workspace="reads", help={**_PATH, "keep": "local, remote or both", "json": _HELP["json"]},
          positional=["path"])  # fmt: skip
 def resolve(
     _context: Any,
@@ -204,7 +211,7 @@ def resolve(
     )
 
 
-@command(help=_PATH, positional=["path"])
+@command(workspace="reads", help=_PATH, positional=["path"])
 def explain(_context: Any, path: str, project: str = "", profile: str = "") -> None:
     """Say why a file takes part in a sync, or why not.
 
