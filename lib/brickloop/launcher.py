@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LocalServer",
+    "check_installed",
     "ensure_started",
     "find_running",
     "reset",
@@ -44,6 +45,19 @@ _POLL_SECONDS = 0.01
 _IDLE_SECONDS = 12 * 3600.0
 _LOG_LINES = 12
 _LOG_BYTES = 1024 * 1024
+# the modules of the extra "local", each by what it is known as
+_NEEDED = {
+    "pysail": "pysail",
+    "pyspark": "pyspark-client",
+    "pandas": "pandas",
+    "deltalake": "deltalake",
+    "matplotlib": "matplotlib",
+    "starlette": "starlette",
+    "uvicorn": "uvicorn",
+    "python_multipart": "python-multipart",
+    "cryptography": "cryptography",
+    "certifi": "certifi",
+}
 # servers that this process started: they must be waited for, or they linger as zombies
 _started: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -95,7 +109,7 @@ def ensure_started(
     ``tls`` True serves https beside http from now on, on ``tls_port`` or any that is free, False
     no longer; None leaves it as it was. A server that runs the other way is started anew.
     Raises ConnectionFailed with the end of its log when it does not start, UsageError when it would
-    have to be started anew while runs are going on.
+    have to be started anew while runs are going on, or is not installed.
     """
     root = root.resolve()
     wanted = _wanted_tls(root, tls, tls_port)
@@ -126,6 +140,18 @@ def ensure_started(
             where=str(root),
             hint="look for a hanging command, or run 'invoke local.stop'",
         ) from None
+
+
+def check_installed() -> None:
+    """Raise UsageError where the packages that the local workspace is made of are not installed."""
+    from importlib.util import find_spec
+
+    missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise UsageError(
+            f"the local workspace is not installed: there is no {', '.join(missing)}",
+            hint="pip install 'brickloop[local]', or name a workspace with --profile",
+        )
 
 
 def find_running(root: Path) -> LocalServer | None:
@@ -211,6 +237,7 @@ def _wait_until_ready(root: Path) -> LocalServer | None:
 def _spawn(root: Path, port: int, options: list[str], *, tls: int | None) -> LocalServer:
     import subprocess
 
+    check_installed()
     log_path = root / "server.log"
     command = [
         sys.executable,

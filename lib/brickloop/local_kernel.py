@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.errors import ConnectionFailed, UsageError
-from brickloop.launcher import server_environment
+from brickloop.launcher import check_installed, server_environment
 
 _END_SECONDS = 10.0
 _LOG_BYTES = 1024 * 1024
@@ -39,12 +39,16 @@ class LocalKernel:
         return self._root / "dev.log"
 
     def start(self) -> None:
-        """Start the process where it does not run; it warms up by itself."""
+        """Start the process where it does not run; it warms up by itself.
+
+        Raises UsageError where the local workspace cannot be had.
+        """
         if sys.platform == "win32":
             raise UsageError("local runs need Linux or macOS", hint="use WSL, or a workspace")
         with self._lock:
             if self._process is not None and self._process.poll() is None:
                 return
+            check_installed()
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
             with contextlib.suppress(FileNotFoundError):
                 if self.log.stat().st_size > _LOG_BYTES:
