@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.acceptance.conftest import type_command, write_notebook
 from tests.acceptance.test_doit import ran
@@ -169,6 +170,52 @@ def test_what_a_run_was_seen_to_do_is_known_the_next_time(project):
     loader.write_text(loader.read_text().replace("range(4)", "range(7)"))
     changed = type_command(project, "doit")
     assert sorted(ran(changed.stderr)) == ["a_load", "b_sum", "c_alone", "d_count"]
+
+
+def test_what_the_runtime_wheel_records_does_where_no_workspace_does(project):
+    """As on a cluster: the local workspace's own record is replaced by that of the wheel."""
+    notebooks = project / "notebooks"
+    (notebooks / "limits.csv").write_text("3\n")
+    write_notebook(
+        notebooks / "c_alone.py",
+        "import os\nos.environ.pop('BRICKLOOP_OBSERVER')\n"
+        "from brickloop import NotebookOutput\nout = NotebookOutput()",
+        "spark.sql('USE ' + ''.join(['sh', 'op']))\nrows = spark.table('items'.lower())",
+        "spark.sql('SELECT * FROM IDENTIFIER(:t)', args={'t': 'shop.' + 'items'}).count()",
+        "rows.write.mode('overwrite').saveAsTable('_'.join(['cop', 'ied']))",
+        "print(open('lim' + 'its.csv').read())",
+    )
+    write_notebook(
+        notebooks / "e_last.py",
+        "import os\nos.environ.pop('BRICKLOOP_OBSERVER')\nimport brickloop",
+        "name = '.'.join(['shop', 'cop_ied'])\n"
+        "print(spark.table(name).count() if spark.catalog.tableExists(name) else 'not yet')\n"
+        "try:\n    spark.read.table(name).count()\nexcept Exception as error:\n    print(error)",
+    )
+    (project / "dodo.py").write_text(
+        PLAIN_DODO.format(depends={"c_alone": {"files": ["limits.csv"]}})
+    )
+    for _ in range(2):
+        done = type_command(project, "doit")
+        assert done.returncode == 0, done.stderr
+    records = [json.loads(path.read_text()) for path in project.rglob("_OBSERVED.json")]
+    files = {
+        Path(name).name
+        for record in records
+        if record["by"] == "runtime"
+        for name in record["files"]
+    }
+    assert files == {"limits.csv"}
+    why = type_command(project, "invoke", "why", "c_alone")
+    assert "was seen to read shop.items, which a_load writes" in why.stdout
+    last = type_command(project, "invoke", "why", "e_last")
+    assert "which c_alone was seen to write" in last.stdout
+    loader = notebooks / "a_load.py"
+    loader.write_text(loader.read_text().replace("range(4)", "range(7)"))
+    changed = ran(type_command(project, "doit").stderr)
+    assert {"a_load", "c_alone", "e_last"} <= set(changed)
+    assert changed.index("a_load") < changed.index("c_alone") < changed.index("e_last")
+    assert type_command(project, "invoke", "plan", "--check").returncode == 0
 
 
 def test_mistakes_are_named_without_a_traceback(project):

@@ -353,7 +353,8 @@ class Deployment:
 
     def observed(self, name: str) -> Observed | None:
         """What the last run of a notebook was seen to read and write, None where nobody looked."""
-        from brickloop.flows.observed import OBSERVED_NAME, read_observed
+        from brickloop.flows.observed import read_observed
+        from brickloop.runtime.recorder import OBSERVED_NAME
 
         runs = self._runs()
         record = self._ledger.latest_run(self._key, name)

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from brickloop.flows.edges import Observed
+from brickloop.model.references import Kind, Place, Reference
+from brickloop.model.sql_references import TableScope, scan_sql
+from brickloop.runtime.recorder import OBSERVED_VERSION
 
-OBSERVED_NAME = "_OBSERVED.json"
+_NO_PLACE = Place(0, 0)
 
 
 def read_observed(data: bytes, folder: str) -> Observed | None:
@@ -18,16 +21,50 @@ def read_observed(data: bytes, folder: str) -> Observed | None:
     """
     try:
         seen: Any = json.loads(data)
-        if seen.get("version") != 1:
+        if seen.get("version") != OBSERVED_VERSION:
             return None
         paths = [*_texts(seen["files"]), *(_plain(path) for path in _texts(seen["paths_read"]))]
+        called = _tables_called(seen.get("calls") or [], seen.get("namespace"))
+        reads = [*_texts(seen["tables_read"]), *called[Kind.READ]]
+        writes = [*_texts(seen["tables_written"]), *called[Kind.WRITE]]
         return Observed(
-            reads=tuple(sorted({name.lower() for name in _texts(seen["tables_read"])})),
-            writes=tuple(sorted({name.lower() for name in _texts(seen["tables_written"])})),
+            reads=tuple(sorted({name.lower() for name in reads})),
+            writes=tuple(sorted({name.lower() for name in writes})),
             files=tuple(sorted({name for path in paths for name in _below(path, folder)})),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _tables_called(calls: list[Any], namespace: Any) -> dict[Kind, list[str]]:
+    """The tables of the calls that the runtime wheel heard, each with the schema that was current.
+
+    It has no parser for SQL: statements come as they were, and are read here.
+    """
+    scope = TableScope()
+    if namespace is not None:
+        catalog, schema = _texts(namespace)
+        scope.use(catalog=catalog)
+        scope.use(schema=schema)
+    found: list[Reference] = []
+    for kind, text in (_texts(call) for call in calls):
+        if kind == "sql":
+            found += scan_sql(text, scope, _NO_PLACE)
+        elif kind == "hide":
+            scope.hide(text)
+        elif kind == "use_catalog":
+            scope.use(catalog=text)
+        elif kind == "use_schema":
+            *catalogs, schema = text.replace("`", "").split(".")
+            scope.use(catalog=catalogs[-1] if catalogs else None)
+            scope.use(schema=schema)
+        else:
+            found.append(Reference(Kind(kind), scope.qualified(text), _NO_PLACE))
+    settled = scope.settled(tuple(found))
+    return {
+        kind: [one.target for one in settled if one.kind is kind]
+        for kind in (Kind.READ, Kind.WRITE)
+    }
 
 
 def _texts(values: Any) -> list[str]:

@@ -30,7 +30,7 @@ def show_run(
     from brickloop.display.run_view import RunView
     from brickloop.jobs.results import gather
     from brickloop.jobs.status import look_up
-    from brickloop.jobs.submit import OUTPUT_PARAMETER
+    from brickloop.runtime.recorder import OUTPUT_PARAMETER
 
     client, host = runs.opened.client, runs.opened.host
     status, folders = look_up(client, host, run_id, OUTPUT_PARAMETER)

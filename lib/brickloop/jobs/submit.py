@@ -18,11 +18,11 @@ from brickloop.jobs.compute import (
     cluster_id,
     parse_compute,
 )
+from brickloop.runtime.recorder import OUTPUT_PARAMETER
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-OUTPUT_PARAMETER = "brickloop_output"
 RUN_ID = "{{job.run_id}}"
 """What stands for the id of each run of a job in its settings.
 

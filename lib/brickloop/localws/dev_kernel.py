@@ -30,8 +30,8 @@ from brickloop.errors import BrickloopError, ConnectionFailed, PathError
 from brickloop.localws.compute import Compute
 from brickloop.localws.kernel_job import KernelJob
 from brickloop.localws.layout import StoreLayout
-from brickloop.localws.observation import OUTPUT_PARAMETER
 from brickloop.localws.record import FileLock, is_held, read_record
+from brickloop.runtime.recorder import OUTPUT_PARAMETER
 from brickloop.runtime.wheel import runtime_wheel
 
 _HOME = f"/Workspace/Users/{KernelJob.user}"

@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.localws.layout import StoreLayout
+from brickloop.runtime.recorder import (
+    OBSERVED_NAME,
+    OBSERVED_VERSION,
+    OBSERVER_VARIABLE,
+    OUTPUT_PARAMETER,
+)
 
-OUTPUT_PARAMETER = "brickloop_output"
-OBSERVED_NAME = "_OBSERVED.json"
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -33,6 +37,8 @@ class Observation:
     def begin(self) -> None:
         """Watch from now on, if whoever asked for the run named an output folder."""
         if self._folder:
+            # the runtime wheel would record less
+            os.environ[OBSERVER_VARIABLE] = "workspace"
             sys.addaudithook(self._heard)
 
     def write(self, record: Any) -> None:
@@ -40,7 +46,8 @@ class Observation:
         if not self._folder:
             return
         seen: dict[str, Any] = {
-            "version": 1,
+            "version": OBSERVED_VERSION,
+            "by": "workspace",
             "tables_read": list(record.tables_read) if record else [],
             "tables_written": list(record.tables_written) if record else [],
             "paths_read": list(record.paths_read) if record else [],

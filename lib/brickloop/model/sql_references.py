@@ -19,6 +19,8 @@ class TableScope:
     def __init__(self) -> None:
         self._catalog: str | None = None
         self._schema: str | None = None
+        self._schemas = {_DEFAULT_SCHEMA}
+        """All that were current."""
         self._temporary: set[str] = set()
 
     def use(self, *, catalog: str | None = None, schema: str | None = None) -> None:
@@ -27,6 +29,7 @@ class TableScope:
             self._catalog, self._schema = catalog.lower(), None
         if schema is not None:
             self._schema = schema.lower()
+            self._schemas.add(self._schema)
 
     def hide(self, name: str) -> None:
         """A temporary view of the notebook's own is no table that others could know."""
@@ -54,7 +57,7 @@ class TableScope:
 
     def _is_own(self, target: str) -> bool:
         parts = target.split(".")
-        unqualified = len(parts) == 1 or parts[-2] in {_DEFAULT_SCHEMA, self._schema}
+        unqualified = len(parts) == 1 or parts[-2] in self._schemas
         return parts[-1] in self._temporary and unqualified
 
 

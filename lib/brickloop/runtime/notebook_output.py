@@ -24,11 +24,11 @@ from typing import Any
 from .figures import SUFFIXES, read_figure
 from .frames import plain, read_table
 from .plain_text import document_lines, section_text
+from .recorder import OUTPUT_PARAMETER, begin_recording, write_record
 from .redaction import redact, redact_all, redact_fields, watch_secrets
 from .sinks import find_dbutils, open_sink
 from .stream import SCHEMA_VERSION, DocumentStream, split_text, warn
 
-OUTPUT_PARAMETER = "brickloop_output"
 DEFAULT_VOLUME = "/Volumes/main/default/brickloop"
 """Where outputs go by default, where there is such a volume."""
 _DEFAULT_FOLDER = "/tmp"
@@ -50,6 +50,7 @@ class NotebookOutput:
     def __init__(self, output_path: str | None = None, *, live: str | None = None) -> None:
         self._dbutils = find_dbutils()
         watch_secrets(self._dbutils)
+        begin_recording(self._dbutils)
         self.output_path = str(output_path) if output_path else _default_path(_TEXT_NAME)
         self.metadata: dict[str, Any] = {}
         """Facts of the document, written with it; to be changed at any time."""
@@ -217,6 +218,7 @@ class NotebookOutput:
         self._send_metadata()
         self._emit({"kind": "end", "status": self._status, "seconds": time.time() - self._begun})
         self._closed = True
+        write_record()
         if self._stream is not None:
             atexit.unregister(self._close_at_exit)
             self._stream.close(self._status)
@@ -361,5 +363,6 @@ def _hint(path: str, error: Exception) -> str:
     return ""
 
 
-# a notebook imports this first and gets its secrets later
+# a notebook imports this first, and gets its secrets and reads its tables later
 watch_secrets(find_dbutils())
+begin_recording(find_dbutils())
