@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -427,22 +426,3 @@ def test_health_goes_on_until_ctrl_c(folder):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-
-
-def test_every_block_of_the_documentation_runs(folder):
-    text = (Path(__file__).parents[2] / "docs" / "query.md").read_text()
-    blocks = re.findall(r"```(bash|python)\n(.*?)```", text, re.S)
-    assert len(blocks) >= 6
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for language, block in blocks:
-        command = ["bash", "-ec", block] if language == "bash" else [sys.executable, "-c", block]
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, (block, done.stdout[-2000:], done.stderr[-2000:])

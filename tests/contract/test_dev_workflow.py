@@ -282,18 +282,6 @@ results2 = conn_mgr.execute_with_cache("SELECT * FROM table")
 """
 
 
-def test_the_page_s_python_runs(at_home, capsys):
-    write(
-        at_home / "etl" / "clean.py", "print(dbutils.widgets.getAll())\ndbutils.notebook.exit('x')"
-    )
-    page = Path(__file__).resolve().parents[2] / "docs" / "dev.md"
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
-    assert len(blocks) == 2
-    for block in blocks:
-        exec(block, {})
-    assert "True x 1 None" in capsys.readouterr().out
-
-
 @pytest.fixture
 def at_home(local_server, tmp_path, monkeypatch):
     """A project whose workspace is the tests' own, by the environment as in CI."""

@@ -1,6 +1,6 @@
 """Makes docs/session.svg: a real session with `doit` on a copy of the example project.
 
-    python docs/record_session.py
+    python -m docs.make session
 
 The commands run under a pseudo-terminal, so the picture shows what a person sees. Long outputs are
 cut in the middle, with the number of lines that are left out.
@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 100
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-ln-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _LINK_TOKEN = re.compile(r"\?t=\w+")
@@ -128,7 +128,3 @@ def shorten(lines: list[str], step: Step) -> list[str]:
         return lines
     left_out = f"\x1b[2m... {len(lines) - step.head - step.tail} lines ...\x1b[0m"
     return [*lines[: step.head], left_out, *lines[len(lines) - step.tail :]]
-
-
-if __name__ == "__main__":
-    main()

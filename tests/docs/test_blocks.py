@@ -1,0 +1,88 @@
+"""Every block of code in the README and in the pages does what it says.
+
+A page's blocks are run in order, in a scratch copy of the example project, against a local
+workspace. What cannot be run here says why, in an invisible comment before it:
+``<!-- not run: ... -->``.
+``<!-- fails with 1 -->`` is a shell block's exit code, ``<!-- context: ... -->`` Python that a
+block needs before it, ``<!-- before: ... -->`` shell commands that the page needs.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from docs.make.pages import Block, blocks, pages, read
+from tests.docs.page_session import FAILS, NOT_RUN, SHELLS, PageSession
+from tests.docs.words import commands, fault
+
+from brickloop import launcher
+
+_OWN_WORKSPACE = re.compile(r"invoke local\.(stop|reset)|--tls")
+_MOST_NOT_RUN = 40
+_CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_NAMES = re.compile(r"(invoke|doit|brickloop) ")
+
+
+@pytest.fixture
+def session(tmp_path, request):
+    """The page's project; its local workspace is that of all tests, unless the page stops it."""
+    page = request.getfixturevalue("page")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    started = PageSession(folder)
+    started.lay_out()
+    local = folder / ".brickloop" / "local"
+    own = any(_OWN_WORKSPACE.search(block.text) for block in blocks(page))
+    if not own:
+        local.parent.mkdir()
+        local.symlink_to(request.getfixturevalue("local_server").root)
+    yield started
+    started.close()
+    if own:
+        launcher.stop(local)
+
+
+def not_run(block: Block) -> str | None:
+    """Why a block is not run; None where it is."""
+    return next((f[1] for mark in block.marks if (f := NOT_RUN.fullmatch(mark))), None)
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if blocks(page)])
+def test_the_blocks_of_a_page_do_what_they_say(page, session):
+    for block in blocks(page):
+        if not_run(block) is None:
+            session.run(block)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_the_commands_that_a_page_names_are_there_with_their_flags(page):
+    shells = [b.text for b in blocks(page) if b.language in SHELLS - {"console"}]
+    consoles = [b.text for b in blocks(page) if b.language == "console"]
+    typed = [line[2:] for text in consoles for line in text.splitlines() if line[:2] == "$ "]
+    inline = [code for code in _CODE.findall(read(page)) if _NAMES.match(code)]
+    faults = [
+        (" ".join(words), wrong)
+        for texts, name_only in (([*shells, *typed], False), (inline, True))
+        for text in texts
+        for words in commands(text)
+        if (wrong := fault(words, name_only=name_only))
+    ]
+    assert faults == []
+
+
+def test_few_blocks_are_not_run_and_each_says_why():
+    every = [block for page in pages() for block in blocks(page)]
+    left_out = [block for block in every if not_run(block)]
+    assert len(left_out) <= _MOST_NOT_RUN, [block.place for block in left_out]
+    for block in every:
+        for mark in block.marks:
+            known = NOT_RUN.fullmatch(mark) or FAILS.fullmatch(mark) or mark.startswith("context:")
+            assert known, f"{block.place}: {mark}"
+
+
+def test_what_is_called_text_holds_no_commands():
+    for page in pages():
+        for block in blocks(page):
+            if block.language == "text":
+                assert not re.search(r"(?m)^(\$ )?(doit|invoke|pip|uvx?) ", block.text), block.place

@@ -1,0 +1,72 @@
+"""The commands that pages name, and whether invoke and doit would take their words."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from invoke.exceptions import ParseError
+from invoke.parser import Parser
+from invoke.program import Program
+
+from brickloop.tasks import namespace
+
+_ENDS = {"|", "||", "&&", ";", "&", ">", ">>", "<", "(", ")"}
+_DOIT = {"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "reset-dep", "run"}
+_LACKS = re.compile("did not receive required positional|needed value and was not given")
+_INNER = re.compile(r"\$\(([^()]+)\)")
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of each command in shell text, comments, pipes and assignments left out."""
+    joined = text.replace("\\\n", " ")
+    for line in joined.splitlines():
+        for inner in _INNER.findall(line):
+            yield from commands(inner)
+        lexer = shlex.shlex(_INNER.sub("x", line), posix=True, punctuation_chars="|&;<>()")
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if word in _ENDS:
+                if words:
+                    yield words
+                words = []
+            elif words or not re.fullmatch(r"\w+=.*", word):
+                words.append(word)
+
+
+def fault(words: list[str], *, name_only: bool = False) -> str | None:
+    """What is wrong with a command of ours; None where it parses, or is none of ours.
+
+    With ``name_only`` it may lack what it needs: a sentence that names it leaves that out.
+    """
+    program = words[0].rpartition("/")[2]
+    if program in ("invoke", "inv", "brickloop"):
+        wrong = _invoke_fault(words[1:])
+        return None if name_only and wrong and _LACKS.search(wrong) else wrong
+    if program == "doit":
+        return _doit_fault(words[1:])
+    return None
+
+
+def _invoke_fault(words: list[str]) -> str | None:
+    if words[:1] and words[0] in ("--list", "--help", "--version", "-l", "--complete"):
+        return None
+    initial = Program().initial_context
+    try:
+        parsed = Parser(contexts=namespace().to_contexts(), initial=initial).parse_argv(words)
+    except ParseError as error:
+        return str(error)
+    extra = [str(context.name) for context in parsed[2:]]
+    if extra:
+        return f"reads as several commands: {extra}"
+    return None if parsed[1:] else "names no command"
+
+
+def _doit_fault(words: list[str]) -> str | None:
+    for word in words[:1]:
+        if word.startswith("-") or ":" in word or word in _DOIT:
+            return None
+        return f"'{word}' is no command of doit"
+    return None
