@@ -1,9 +1,12 @@
-"""Which workspace is meant: a profile, a host in the environment, or the local workspace.
+"""Which workspace is meant: a profile, a host, or the local workspace.
 
-The order is ``--profile``, ``DATABRICKS_CONFIG_PROFILE``, ``[tool.brickloop] profile`` (or
-``BRICKLOOP_PROFILE``), ``DATABRICKS_HOST``, the default profile of ``.databrickscfg``, and last the
-local workspace. It is decided here and once, because the SDK would let a token of the environment
-override the host of an explicit profile.
+The order is ``--profile``, ``DATABRICKS_CONFIG_PROFILE``, the settings ``profile`` and ``host`` (of
+a variable, the target, ``[tool.brickloop]`` or databricks.yml), ``DATABRICKS_HOST``, the default
+profile of ``.databrickscfg``, and last the local workspace. It is decided here and once, because
+the SDK would let a token of the environment override the host of an explicit profile.
+
+A target that was named, or is protected, is never replaced by what a variable says: where the two
+are different workspaces nothing is done.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ import configparser
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from brickloop.config.settings import Settings
+from brickloop.config.value import Value
 from brickloop.errors import SettingsError
 
 LOCAL_PROFILE = "local"
@@ -45,30 +49,23 @@ class Target:
 def resolve_target(settings: Settings, env: Mapping[str, str] | None = None) -> Target:
     """The workspace that settings, environment and ``.databrickscfg`` name; asks no network.
 
-    Raises SettingsError for a profile that does not exist or names no host.
+    Raises SettingsError for a profile that does not exist or names no host, and where a variable
+    leads to another workspace than that of the target that was asked for.
     """
     environment = os.environ if env is None else env
-    named = settings["profile"]
-    if named.value and named.source.startswith("--"):
-        return _from_profile(named.value, named.source, environment)
+    profile, host = settings["profile"], settings["host"]
+    if profile.value and profile.source.startswith("--"):
+        return _on_target(settings, _from_profile(profile.value, profile.source, environment))
     if environment.get("DATABRICKS_CONFIG_PROFILE"):
-        return _from_profile(
+        found = _from_profile(
             environment["DATABRICKS_CONFIG_PROFILE"], "DATABRICKS_CONFIG_PROFILE", environment
         )
-    if named.value:
-        return _from_profile(named.value, named.source, environment)
-    if environment.get("DATABRICKS_HOST"):
-        host = normalize_host(environment["DATABRICKS_HOST"], "DATABRICKS_HOST")
-        return Target("remote", "DATABRICKS_HOST is set", host)
-    path = _config_file(environment)
-    parsed = _read_config(path)
-    if parsed is not None:
-        default = parsed.get("__settings__", "default_profile", fallback=None)
-        if default:
-            return _from_profile(default, f"default_profile in {path}", environment)
-        if parsed.defaults().get("host"):
-            return _from_profile("DEFAULT", f"DEFAULT in {path}", environment)
-    return Target("local", "no workspace is configured")
+    elif profile.value or host.value:
+        found = _from_settings(profile, host, environment)
+    else:
+        found = _from_surroundings(environment)
+    _check_target(settings, found, environment)
+    return _on_target(settings, found)
 
 
 def normalize_host(text: str, where: str) -> str:
@@ -126,6 +123,103 @@ def credential_fields(target: Target, env: Mapping[str, str] | None = None) -> d
     }
 
 
+def _from_surroundings(env: Mapping[str, str]) -> Target:
+    """The workspace where the project's settings name none."""
+    if env.get("DATABRICKS_HOST"):
+        host = normalize_host(env["DATABRICKS_HOST"], "DATABRICKS_HOST")
+        return Target("remote", "DATABRICKS_HOST is set", host)
+    path = _config_file(env)
+    parsed = _read_config(path)
+    if parsed is not None:
+        default = parsed.get("__settings__", "default_profile", fallback=None)
+        if default:
+            return _from_profile(default, f"default_profile in {path}", env)
+        if parsed.defaults().get("host"):
+            return _from_profile("DEFAULT", f"DEFAULT in {path}", env)
+    return Target("local", "no workspace is configured")
+
+
+def _from_settings(profile: Value, host: Value, env: Mapping[str, str]) -> Target:
+    """The workspace of the settings; where both are given they must mean the same one."""
+    if not host.value:
+        return _from_profile(profile.value or "", profile.source, env)
+    address = normalize_host(host.value, f"host in {host.source}")
+    if not profile.value or profile.value not in {LOCAL_PROFILE, *profiles(env)}:
+        # a machine without this profile may sign in to its host in another way
+        return _from_host(address, host.source, env)
+    found = _from_profile(profile.value, profile.source, env)
+    if found.host != address:
+        raise SettingsError(
+            f"profile '{profile.value}' is for {found.host or 'the local workspace'}"
+            f" and host is {address}",
+            where=profile.source,
+            hint="leave one of the two out",
+        )
+    return found
+
+
+def _from_host(address: str, source: str, env: Mapping[str, str]) -> Target:
+    """The workspace at an address: signed in to by the environment, or by the profile with it."""
+    theirs = env.get("DATABRICKS_HOST")
+    if theirs and normalize_host(theirs, "DATABRICKS_HOST") == address:
+        return Target("remote", f"host of {source}, as DATABRICKS_HOST", address)
+    matching = [
+        name
+        for name, other in profiles(env).items()
+        if other and _same_host(other, address) and name != LOCAL_PROFILE
+    ]
+    if len(matching) == 1:
+        why = f"host of {source}, which profile '{matching[0]}' is for"
+        return Target("remote", why, address, matching[0], str(_config_file(env)))
+    if matching:
+        raise SettingsError(
+            f"several profiles are for {address}: {', '.join(sorted(matching))}",
+            where=str(_config_file(env)),
+            hint="say which with --profile, or name it beside the host",
+        )
+    if theirs:
+        # its token is for another workspace, and must not be shown to this one
+        raise SettingsError(
+            f"the workspace is {address}, and DATABRICKS_HOST and the credentials with it are for"
+            f" {normalize_host(theirs, 'DATABRICKS_HOST')}",
+            where=source,
+            hint=f"unset DATABRICKS_HOST, or sign in: databricks auth login --host {address}",
+        )
+    return Target("remote", f"host of {source}", address)
+
+
+def _same_host(text: str, address: str) -> bool:
+    try:
+        return normalize_host(text, "") == address
+    except SettingsError:
+        return False
+
+
+def _check_target(settings: Settings, found: Target, env: Mapping[str, str]) -> None:
+    """Raise SettingsError where a variable leads elsewhere than the target that was asked for."""
+    target = settings.target
+    if target is None or not (settings.target_is_named or target.is_protected):
+        return
+    profile = target.values.get("profile", Value(None, target.source))
+    host = target.values.get("host", Value(None, target.source))
+    if not profile.value and not host.value:
+        return
+    meant = _from_settings(profile, host, env)
+    if (meant.kind, meant.host) != (found.kind, found.host):
+        raise SettingsError(
+            f"target '{target.name}' is {meant.host or 'the local workspace'} ({target.source}),"
+            f" and {found.why} is {found.host or 'the local workspace'}",
+            hint="unset the variable, or say --profile where that is meant",
+        )
+
+
+def _on_target(settings: Settings, found: Target) -> Target:
+    """The workspace with the target's name in the reason."""
+    if settings.target is None:
+        return found
+    return replace(found, why=f"target '{settings.target.name}', {found.why}")
+
+
 def _from_profile(name: str, source: str, env: Mapping[str, str]) -> Target:
     if name == LOCAL_PROFILE:
         return Target("local", f"profile 'local' ({source})")
@@ -136,7 +230,8 @@ def _from_profile(name: str, source: str, env: Mapping[str, str]) -> Target:
         raise SettingsError(
             f"there is no profile '{name}' (asked for by {source}); profiles there: {listed}",
             where=str(path),
-            hint=f"databricks auth login --profile {name}, or choose another profile",
+            hint=f"databricks auth login --profile {name}, or choose another profile; a host in the"
+            " settings instead is signed in to by the environment too",
         )
     if not known[name]:
         raise SettingsError(

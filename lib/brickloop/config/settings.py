@@ -79,6 +79,8 @@ class Settings:
     """All targets of the project."""
     default_target: str | None = None
     """The target that is meant where none is named."""
+    target_is_named: bool = False
+    """Whether a flag or a variable chose the target."""
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]
@@ -111,6 +113,18 @@ class Settings:
                 hint=f"write it as a number above 0, such as {DEFAULTS[name]}",
             )
         return number
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether the target that was chosen takes only what is committed."""
+        return self.target is not None and self.target.is_protected
+
+    @property
+    def other_targets(self) -> frozenset[str]:
+        """The names of the targets that have a folder of their own among these outputs."""
+        if self.target is not None and self.target.name != self.default_target:
+            return frozenset()
+        return frozenset(self.targets) - {self.default_target or ""}
 
     @property
     def state_folder(self) -> Path:
@@ -172,7 +186,9 @@ def load_settings(
             f"{values['outputs'].value}/{target.name}",
             f"{values['outputs'].source}, below it one folder for each target",
         )
-    return Settings(root, values, tables.project, target, tables.targets, usual)
+    return Settings(
+        root, values, tables.project, target, tables.targets, usual, choice is not default
+    )
 
 
 def _given(overrides: Mapping[str, str | Value | None]) -> dict[str, str | Value]:

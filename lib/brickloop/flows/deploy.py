@@ -422,7 +422,9 @@ class Deployment:
             return self._opened
 
     def _folder(self, opened: OpenTarget) -> str:
-        return (self._settings.text("folder") or self._default_folder(opened.user)).rstrip("/")
+        from brickloop.flows.target import upload_folder
+
+        return upload_folder(self._settings, opened.user, self._project)
 
     def _on_interrupt(self) -> Interrupt:
         value = self._settings["on_interrupt"]
@@ -438,9 +440,10 @@ class Deployment:
 
     def _known_folder(self) -> str | None:
         """The project's folder in the workspace as far as that is known without asking."""
-        user = self._ledger.fact("user", self._key)
-        named = self._settings.text("folder") or (user and self._default_folder(user))
-        return named.rstrip("/") if named else None
+        from brickloop.flows.target import upload_folder
 
-    def _default_folder(self, user: str) -> str:
-        return f"/Workspace/Users/{user}/.brickloop/{self._project}"
+        user = self._ledger.fact("user", self._key)
+        named = self._settings.text("folder") or "~"
+        if not user and (named.startswith("~") or "${" in named):
+            return None
+        return upload_folder(self._settings, user or "", self._project)

@@ -12,6 +12,7 @@ from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError
 from brickloop.flows.job_runner import JobRunner, RunOptions
 from brickloop.flows.local_run import LocalRuns
+from brickloop.flows.protection import refuse_watch
 from brickloop.model.job_result import JobResult
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class DevWorkflow:
             self._local.warm_up()
             executor: _Local | _Remote = _Local(self._local, parameters)
         else:
+            refuse_watch(self._settings)
             self._runner.runs()
             executor = _Remote(self._runner, parameters)
         ledger = self._settings.state_folder / "ledger.db"

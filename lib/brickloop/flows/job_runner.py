@@ -23,6 +23,7 @@ from brickloop.flows.job_places import (
     texts_of,
     warehouse_of,
 )
+from brickloop.flows.protection import require_committed
 from brickloop.model.job_result import JobResult, job_result
 from brickloop.model.notebook import language_of_source
 from brickloop.model.paths import parse_remote_path
@@ -208,6 +209,9 @@ class JobRunner:
         runs = self.runs()
         content = [[each.name, each.sha256] for each in (file, *reached)]
         work = self._work_of(runs, f"{folder}/{file.name}", file.is_notebook, suffix)
+        if file.is_notebook and self._settings.target is not None:
+            theirs = self._settings.target.parameters_of(file.name)
+            options = replace(options, parameters={**theirs, **(options.parameters or {})})
         if not file.is_notebook:
             diagnostics.note(f"{path.name} has no notebook header and is run as a {suffix} file")
         return self._run(work, options, file.name, content, save_as=file.name)
@@ -252,6 +256,7 @@ class JobRunner:
         runs = self.runs()
         assert self._ledger is not None
         base, file, reached = read_reach(path, self._ledger)
+        require_committed(self._settings, [each.path for each in (file, *reached)])
         folder = self._folder(runs, base.name)
         for each in (file, *reached):
             self._push(runs, each.path.read_bytes(), each.path.name, f"{folder}/{each.name}")
@@ -279,6 +284,7 @@ class JobRunner:
         if output_path is not None:
             prepared = inject(prepared, output_path)
         self._check(options)
+        require_committed(self._settings)
         runs = self.runs()
         path = remote_path(runs, notebook_path)
         data = prepared.text.encode("utf-8")
@@ -406,6 +412,7 @@ class JobRunner:
                 hint="--entry-point NAME, as in [project.scripts], or a function of the package",
             )
         self._check(options)
+        require_committed(self._settings)
         runs = self.runs()
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
@@ -435,8 +442,9 @@ class JobRunner:
             diagnostics.note(f"uploaded {remote}")
 
     def _folder(self, runs: Runs, project: str) -> str:
-        own = f"/Workspace/Users/{runs.opened.user}/.brickloop/{project or 'notebooks'}"
-        return (self._settings.text("folder") or own).rstrip("/")
+        from brickloop.flows.target import upload_folder
+
+        return upload_folder(self._settings, runs.opened.user, project or "notebooks")
 
     def _text_output(self, runs: Runs, output_path: str | None, result: RunResult) -> str | None:
         """The text at ``output_path`` where this run wrote it, else its document as text."""

@@ -146,6 +146,8 @@ def carry(root: Path, words: SyncWords) -> None:
     outcome = Outcome()
     with open_session(root, words.profile) as session:
         pairs = _allowed(session, words)
+        if words.direction is not Direction.PULL and not words.dry_run:
+            session.require_committed(pairs)
         session.open()
         try:
             for pair in pairs:

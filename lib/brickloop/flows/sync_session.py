@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -21,6 +21,7 @@ from brickloop.config.sync_file import (
 )
 from brickloop.display import diagnostics
 from brickloop.errors import PathError, SettingsError, UsageError
+from brickloop.flows.protection import require_committed
 from brickloop.flows.target import OpenTarget, ledger_key, open_target
 from brickloop.model.paths import workspace_path
 from brickloop.sync.engine import Pair, Synchronizer
@@ -91,6 +92,16 @@ class SyncSession:
     def selection_of(self, pair: SyncPair) -> Selection:
         """What takes part in the pair."""
         return Selection(self.file.folder_of(pair), pair.patterns, self.file.exclude_patterns)
+
+    def require_committed(self, pairs: Iterable[SyncPair]) -> None:
+        """Return where the pairs may be sent to the target; see ``flows.protection``."""
+        if self.settings.is_protected:
+            files = [
+                path
+                for pair in pairs
+                for path in self.selection_of(pair).files(self.file.folder_of(pair))
+            ]
+            require_committed(self.settings, files)
 
     def synchronizer(self, pair: SyncPair, listeners: Listeners = _NOBODY) -> Synchronizer:
         """What syncs the pair; asks the network only when it has to."""

@@ -28,6 +28,8 @@ def resolve(
         ) from None
     with open_session(root, profile) as session:
         pair, below = session.locate(path, project=project)
+        if decision is not Keep.REMOTE:
+            session.require_committed([pair])
         session.open()
         view = PlanView(pair.name, quiet=as_json)
         with opened(session, pair, view) as sync:

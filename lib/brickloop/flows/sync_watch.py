@@ -12,6 +12,7 @@ from brickloop.config.sync_file import Direction, SyncPair
 from brickloop.display import console, diagnostics
 from brickloop.display.plan_view import PlanView
 from brickloop.errors import UsageError
+from brickloop.flows.protection import refuse_watch
 from brickloop.flows.sync import PAIR_MODES, listeners, show_leftovers
 from brickloop.flows.sync_session import SyncSession
 from brickloop.sync.watch import Watcher, WatchEvent, stop_all
@@ -34,6 +35,8 @@ def watch(root: Path, *, project: str | None, profile: str | None, as_json: bool
                 where=str(session.file.path),
                 hint="set auto_sync to true, or name a pair: --project NAME",
             )
+        if any(pair.direction is not Direction.PULL for pair in pairs):
+            refuse_watch(session.settings)
         session.open()
         ended = threading.Event()
         watchers = [_watcher(session, pair, ended, as_json=as_json) for pair in pairs]

@@ -9,12 +9,14 @@ from brickloop import launcher
 from brickloop.clients.workspace import connect, translate
 from brickloop.config.profile import Target, resolve_target
 from brickloop.config.settings import Settings
-from brickloop.errors import NotAuthenticated
+from brickloop.errors import NotAuthenticated, SettingsError
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 _DEFAULT_FOLDER = "~/.brickloop"
+_USER_NAME = "${workspace.current_user.userName}"
+"""How a databricks.yml writes whoever is signed in."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,39 @@ def ledger_key(settings: Settings, folder: str | None = None, target: Target | N
     Made of host (or the local workspace's own id), profile and folder, never of a secret.
     """
     target = target or resolve_target(settings)
-    folder = folder or settings.text("folder") or _DEFAULT_FOLDER
+    folder = folder or settings.text("folder") or _default_folder(settings)
     if target.is_local:
         return f"local:{launcher.workspace_id(settings.state_folder / 'local')}|{folder}"
     return f"{target.host}|{target.profile or 'environment'}|{folder}"
+
+
+def upload_folder(settings: Settings, user: str, name: str) -> str:
+    """The workspace folder that a local folder of this name is sent to.
+
+    The setting ``folder`` as it is, where ``~`` is the user's own folder; else one of that name
+    below ``.brickloop``, or below the target's own folder there. Raises SettingsError for a folder
+    with something in it that nobody can replace.
+    """
+    named = settings["folder"]
+    folder = named.value or f"{_default_folder(settings)}/{name}"
+    folder = folder.replace(_USER_NAME, user)
+    if folder == "~" or folder.startswith("~/"):
+        folder = f"/Workspace/Users/{user}{folder[1:]}"
+    if "${" in folder:
+        raise SettingsError(
+            f"folder is '{folder}', and what stands in braces is not known here",
+            where=named.source,
+            hint="say it in [tool.brickloop.targets.NAME] folder of the pyproject.toml",
+        )
+    return folder.rstrip("/")
+
+
+def _default_folder(settings: Settings) -> str:
+    """The folder above what is sent, where none is set; each target has its own."""
+    if settings.target is None:
+        return _DEFAULT_FOLDER
+    project = settings.project.replace("/", "_")
+    return f"{_DEFAULT_FOLDER}/{project}/{settings.target.name}"
 
 
 def _who(client: WorkspaceClient, host: str) -> str:

@@ -10,6 +10,7 @@ from brickloop import launcher
 from brickloop.config.profile import resolve_target
 from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.config.sync_file import HOME, Direction
+from brickloop.flows.protection import refuse_watch, require_committed
 from brickloop.flows.sync import SyncWords
 from brickloop.flows.target import ledger_key, open_target
 from brickloop.model.paths import workspace_path
@@ -56,6 +57,8 @@ class WorkspaceSync:
         Selection(self.local_dir, self._patterns, self._excludes)
         self._settings = load_settings(_root(self.local_dir), overrides={"profile": profile})
         self._client = client
+        self._of_settings = client is None
+        """Whether the workspace is the one that the settings, and their target, name."""
         self._key = ""
         self._ledger: Ledger | None = None
 
@@ -105,6 +108,8 @@ class WorkspaceSync:
 
         It has ``stop()`` and ``join()`` as watchdog's observers do.
         """
+        if self._of_settings:
+            refuse_watch(self._settings)
         watcher = Watcher(self._synchronizer(pattern), SAFE, on_event=on_event)
         watcher.start()
         return watcher
@@ -140,6 +145,10 @@ class WorkspaceSync:
         prefer: str | None = None,
     ) -> SyncReport:
         words = SyncWords(direction, force=force, delete=delete, prefer=prefer)
+        sends = direction is not Direction.PULL and not dry_run
+        if sends and self._of_settings and self._settings.is_protected:
+            selection = Selection(self.local_dir, self._patterns, self._excludes)
+            require_committed(self._settings, selection.files(self.local_dir))
         sync = self._synchronizer(pattern)
         try:
             return sync.run(words.mode(), dry_run=dry_run)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import brickloop
+from brickloop.config.named_target import NamedTarget
 from brickloop.config.profile import Target, resolve_target
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
@@ -20,6 +21,7 @@ from brickloop.errors import BrickloopError, UsageError
 from brickloop.flows.deploy import Deployment
 from brickloop.flows.edges import Observed
 from brickloop.flows.project import Project, folder_listing, read_project
+from brickloop.flows.protection import require_committed
 from brickloop.flows.target import ledger_key
 from brickloop.graph.decision import Decision, Step, decide, has_output_files
 from brickloop.graph.failure import failing_line
@@ -27,10 +29,12 @@ from brickloop.graph.fingerprint import Fingerprints, hash_of
 from brickloop.graph.memory import LedgerMemory
 from brickloop.graph.selection import Selector
 from brickloop.graph.state import open_ledger
+from brickloop.model.notebook import SUFFIX_LANGUAGES
 from brickloop.runtime.wheel import runtime_wheel
 from brickloop.sync.ledger import Ledger
 
-_STAMP_VERSION = 1
+NOTEBOOK_SUFFIXES = (*SUFFIX_LANGUAGES, ".ipynb")
+_STAMP_VERSION = 2
 _RACY_NS = 2_000_000_000
 """A file that was written this shortly ago may change again without a new time stamp."""
 
@@ -94,6 +98,13 @@ class NotebookGraph:
             found[notebook] = {
                 str(key): _text(notebook, key, value) for key, value in values.items()
             }
+        target = self.settings.target
+        if target is not None:
+            self._check_notebooks(target)
+            for notebook in self.project.upstream if target.parameters else ():
+                theirs = target.parameters_of(notebook)
+                own = {key: _text(notebook, key, value) for key, value in theirs.items()}
+                found[notebook] = {**found.get(notebook, {}), **own}
         return found
 
     @cached_property
@@ -205,6 +216,10 @@ class NotebookGraph:
         now.pop("upstream")
         return hash_of(before) != hash_of(now)
 
+    def require_committed(self, names: Iterable[str]) -> None:
+        """Return where these files may be sent to the target; see ``flows.protection``."""
+        require_committed(self.settings, [self.project.files[name].path for name in names])
+
     @cached_property
     def _decided(self) -> dict[str, Decision]:
         return self.decisions(explain=False)
@@ -215,6 +230,15 @@ class NotebookGraph:
                 f"{what} '{name}', which is no notebook here",
                 hint=f"the notebooks are: {', '.join(self.project.upstream)}",
             )
+
+    def _check_notebooks(self, target: NamedTarget) -> None:
+        """Raise UsageError for parameters of a notebook that is in no folder of the project."""
+        for name in target.notebooks:
+            files = (self.settings.root.rglob(f"{name}{suffix}") for suffix in NOTEBOOK_SUFFIXES)
+            if name not in self.project.upstream and not any(
+                found for each in files for found in each
+            ):
+                self._require(name, f"{target.source} gives parameters of")
 
     def stamp(self) -> str | None:
         """A hash of all that a decision depends on, but for the ledger; None just after a write.
@@ -235,6 +259,7 @@ class NotebookGraph:
                 _names_below(outputs),
                 _plain(self._request.parameters),
                 _plain(self._request.declared),
+                _plain(self.settings.target.parameters if self.settings.target else {}),
                 self.settings.required("compute"),
                 self.wheel,
             ]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from brickloop.config.value import Value
 from brickloop.flows.interruption import INTERRUPTION
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ def _asked() -> tuple[dict[str, Any] | None, list[str]]:
         if not is_doit(sys.argv[0]):
             return None, []
         words = sys.argv[1:]
+    # doit takes variables out before it reads the rest
+    words = [word for word in words if word.startswith("-") or "=" not in word]
     words = words[1:] if words[:1] == ["run"] else words
     options = (*cmd_base.DoitCmdBase.base_options, *Run.cmd_options)
     parser = CmdParse([CmdOption(one) for one in (*options, *cmd_base.DodoTaskLoader.cmd_options)])
@@ -154,6 +157,14 @@ def _asked() -> tuple[dict[str, Any] | None, list[str]]:
     except CmdParseError:
         return None, []
     return values, list(names)
+
+
+def target_variable() -> Value | None:
+    """The target that ``doit target=NAME`` names, None where it names none."""
+    # not imported where doit is not in use
+    doit = sys.modules.get("doit.doit_cmd")
+    named = doit.get_var("target") if doit is not None else None
+    return Value(named, f"doit target={named}") if named else None
 
 
 def is_doit(program: str) -> bool:

@@ -106,6 +106,7 @@ class TaskMaker:
         self._choice = session.Choice()
         self._ended: dict[str, float] = {}
         """When each notebook that was run now had ended."""
+        self._may_send = False
         self._job: GraphJob | None = None
         self._in_job: frozenset[str] = frozenset()
         """The notebooks that the run of a job runs."""
@@ -129,6 +130,8 @@ class TaskMaker:
         ]
         uploads = sorted({name for found in decisions.values() for name in found.uploads})
         session.note_up_to_date(len(decisions) - len(fetches))
+        if runs or uploads:
+            self._require_committed()
         self._made = {
             *(f"run:{task_name(name)}" for name in runs),
             *(f"upload:{task_name(name)}" for name in uploads),
@@ -148,6 +151,8 @@ class TaskMaker:
         self._choice = choice
         self._leave_the_others(set(names))
         uploads = self._needed(names)
+        if graph.settings.is_protected and (choice.force or self._has_work(names)):
+            self._require_committed()
         self._made = {
             *(f"run:{task_name(name)}" for name in names),
             *(f"upload:{task_name(name)}" for name in uploads),
@@ -219,6 +224,12 @@ class TaskMaker:
                     )
         self._graph.prints.leave(left)
 
+    def _has_work(self, names: Iterable[str]) -> bool:
+        """Whether anything has to be sent or run for notebooks."""
+        decisions = self._graph.decisions(explain=False)
+        chosen = [decisions[name] for name in names]
+        return any(one.step in {Step.RUN, Step.PERHAPS} or one.uploads for one in chosen)
+
     def _needed(self, notebooks: Iterable[str]) -> list[str]:
         """What is sent for notebooks: they themselves and all that they reach."""
         found = set(notebooks)
@@ -229,7 +240,7 @@ class TaskMaker:
         return _task(
             "upload",
             name,
-            partial(self._graph.deployment.upload, file.path, name),
+            partial(self._send, file),
             uptodate=self._graph.memory.uploaded(name) == file.sha256,
             doc=f"send {file.relative} to the workspace",
         )
@@ -251,7 +262,18 @@ class TaskMaker:
             doc=f"run {notebook.relative} as a job",
         )
 
+    def _send(self, file: ProjectFile) -> dict[str, Any]:
+        self._require_committed()
+        return self._graph.deployment.upload(file.path, file.name)
+
+    def _require_committed(self) -> None:
+        """Raise UsageError where a protected target may not get what is here; git is asked once."""
+        if not self._may_send:
+            self._graph.require_committed(self._needed(self._project.reaches))
+            self._may_send = True
+
     def _work(self, notebook: ProjectFile) -> dict[str, Any]:
+        self._require_committed()
         graph, name = self._graph, notebook.name
         fingerprint = graph.prints.of(name)
         parameters = dict(graph.parameters.get(name, {}))
@@ -406,7 +428,8 @@ def _dodo_names() -> Mapping[str, Any]:
 def _settings() -> Settings:
     choice = session.choice()
     detach = "detach" if choice is not None and choice.detach else None
-    return load_settings(find_root(Path.cwd()), overrides={"on_interrupt": detach})
+    overrides = {"on_interrupt": detach, "target": session.target_variable()}
+    return load_settings(find_root(Path.cwd()), overrides=overrides)
 
 
 @contextlib.contextmanager

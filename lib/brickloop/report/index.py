@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -64,15 +64,19 @@ class Entry:
         }
 
 
-def collect(folder: Path) -> tuple[list[Entry], list[OutputUnavailable]]:
+def collect(
+    folder: Path, apart: Collection[str] = ()
+) -> tuple[list[Entry], list[OutputUnavailable]]:
     """The saved runs below a folder, the first that ran first, and what could not be read.
 
-    A page that is missing beside its JSON is made anew. Raises UsageError where there is no output
-    at all.
+    Folders in it that are named ``apart``, those of other targets, do not count. A page that is
+    missing beside its JSON is made anew. Raises UsageError where there is no output at all.
     """
     entries: list[Entry] = []
     unread: list[OutputUnavailable] = []
     for path in _output_files(folder):
+        if path.relative_to(folder).parts[0] in apart:
+            continue
         try:
             name, result = read_saved(path)
         except OutputUnavailable as error:

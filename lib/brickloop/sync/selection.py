@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -88,6 +89,14 @@ class Selection:
         if self.leaves_out(path, False):
             return False
         return all(spec is None or spec.match_file(path) for spec in (self._patterns, self._narrow))
+
+    def files(self, folder: Path) -> Iterator[Path]:
+        """The files of a folder that take part; what cannot be listed has none."""
+        for here, folders, names in os.walk(folder):
+            base = Path(here).relative_to(folder).as_posix()
+            prefix = "" if base == "." else f"{base}/"
+            folders[:] = [name for name in folders if not self._out(f"{prefix}{name}", True)]
+            yield from (Path(here) / name for name in names if self.chooses(f"{prefix}{name}"))
 
     def why(self, path: str, *, is_folder: bool = False) -> str:
         """One phrase that says why a file or folder takes part or not."""

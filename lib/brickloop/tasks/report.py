@@ -27,7 +27,7 @@ def report(_context: Any, open: bool = False, json: bool = False) -> None:
 
     settings = load_settings(find_root(Path.cwd()))
     folder = settings.root / settings.required("outputs")
-    entries, unread = collect(folder)
+    entries, unread = collect(folder, apart=settings.other_targets)
     for error in unread:
         diagnostics.warn(f"left out: {error}", error.hint)
     if json:

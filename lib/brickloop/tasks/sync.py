@@ -185,7 +185,7 @@ def restore(
     )
 
 
-@command(workspace="reads", help={**_PATH, "keep": "local, remote or both", "json": _HELP["json"]},
+@command(workspace="sends", help={**_PATH, "keep": "local, remote or both", "json": _HELP["json"]},
          positional=["path"])  # fmt: skip
 def resolve(
     _context: Any,

@@ -7,8 +7,8 @@ import requests
 import responses
 
 from brickloop.config.settings import load_settings
-from brickloop.errors import ConnectionFailed, NotAuthenticated
-from brickloop.flows.target import ledger_key, open_target
+from brickloop.errors import ConnectionFailed, NotAuthenticated, SettingsError
+from brickloop.flows.target import ledger_key, open_target, upload_folder
 
 HOST = "https://workspace.example.com"
 ME = f"{HOST}/api/2.0/preview/scim/v2/Me"
@@ -69,3 +69,36 @@ def test_a_host_out_of_reach_is_named_with_the_reason(settings, fault, said):
 
 def test_the_ledgers_key_names_host_and_folder_and_no_secret(settings):
     assert ledger_key(settings) == f"{HOST}|environment|~/.brickloop"
+
+
+@pytest.mark.parametrize(
+    ("lines", "folder"),
+    [
+        ("", "/Workspace/Users/me@x/.brickloop/nb"),
+        ("targets.dev = {}\ntarget = 'dev'", "/Workspace/Users/me@x/.brickloop/shop/dev/nb"),
+        ("folder = '/Workspace/Shared/x/'", "/Workspace/Shared/x"),
+        ("folder = '~/etl'", "/Workspace/Users/me@x/etl"),
+        (
+            "folder = '/Users/${workspace.current_user.userName}/y'",
+            "/Users/me@x/y",
+        ),
+    ],
+)
+def test_where_notebooks_are_sent(tmp_path, lines, folder):
+    (tmp_path / "pyproject.toml").write_text(f"project.name = 'shop'\n[tool.brickloop]\n{lines}\n")
+    assert upload_folder(load_settings(tmp_path, {}), "me@x", "nb") == folder
+
+
+def test_a_folder_that_nobody_can_fill_in_is_an_error(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.brickloop]\nfolder = '/x/${var.y}'\n")
+    with pytest.raises(SettingsError, match=r"\$\{var\.y\}"):
+        upload_folder(load_settings(tmp_path, {}), "me@x", "nb")
+
+
+def test_targets_on_one_host_have_a_ledger_key_each(settings, tmp_path):
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.brickloop]\ntargets.dev = {}\ntargets.prod = {}\n"
+    )
+    keys = [ledger_key(load_settings(tmp_path, overrides={"target": t})) for t in ("dev", "prod")]
+    assert keys[0] == f"{HOST}|environment|~/.brickloop/{tmp_path.name}/dev"
+    assert keys[0] != keys[1]
