@@ -179,3 +179,40 @@ def test_doctor_says_the_target_and_where_each_value_is_from(shop):
     source = "pyproject.toml [tool.brickloop.targets.prod]"
     assert facts["settings"]["profile"] == {"value": "local", "source": source}
     assert facts["workspace"]["why"].startswith("target 'prod', profile 'local'")
+
+
+def test_a_databricks_yml_says_host_target_and_folder(shop, local_server, client):
+    (shop / "pyproject.toml").write_text("")
+    (shop / "databricks.yml").write_text(
+        f"""
+bundle:
+  name: shop
+workspace:
+  host: {local_server.host}
+targets:
+  dev:
+    default: true
+  live:
+    mode: production
+    workspace:
+      root_path: /Workspace/Users/${{workspace.current_user.userName}}/live/${{bundle.name}}
+"""
+    )
+    done = type_command(shop, "doit", DATABRICKS_TOKEN=local_server.token)
+    assert done.returncode == 0, done.stderr
+    assert f"workspace {local_server.host}" in done.stderr
+    assert "target 'dev', host of databricks.yml targets.dev.workspace" in done.stderr
+    sent = f"{HOME}/.brickloop/shop/dev/notebooks/say"
+    assert client.workspace.get_status(sent).path == sent
+    refused = type_command(shop, "doit", "target=live", DATABRICKS_TOKEN=local_server.token)
+    assert refused.returncode == 2
+    assert "target 'live' is protected" in refused.stderr
+    commit(shop)
+    done = type_command(shop, "doit", "target=live", DATABRICKS_TOKEN=local_server.token)
+    assert done.returncode == 0, done.stderr
+    assert client.workspace.get_status(f"{HOME}/live/shop/say").path
+    elsewhere = type_command(
+        shop, "doit", "target=live", DATABRICKS_HOST="https://x.example.com", DATABRICKS_TOKEN="t"
+    )
+    assert elsewhere.returncode == 2
+    assert "credentials with it are for https://x.example.com" in elsewhere.stderr

@@ -141,6 +141,14 @@ def _from_surroundings(env: Mapping[str, str]) -> Target:
 
 def _from_settings(profile: Value, host: Value, env: Mapping[str, str]) -> Target:
     """The workspace of the settings; where both are given they must mean the same one."""
+    for name, given in (("profile", profile), ("host", host)):
+        if given.value and "${" in given.value:
+            raise SettingsError(
+                f"{name} is '{given.value}', and what stands in braces is not known here",
+                where=given.source,
+                hint=f"give the variable a default, or say {name} in pyproject.toml:"
+                " [tool.brickloop.targets.NAME]",
+            )
     if not host.value:
         return _from_profile(profile.value or "", profile.source, env)
     address = normalize_host(host.value, f"host in {host.source}")
@@ -209,7 +217,7 @@ def _check_target(settings: Settings, found: Target, env: Mapping[str, str]) -> 
         raise SettingsError(
             f"target '{target.name}' is {meant.host or 'the local workspace'} ({target.source}),"
             f" and {found.why} is {found.host or 'the local workspace'}",
-            hint="unset the variable, or say --profile where that is meant",
+            hint="let the two agree, or say --profile where the other one is meant",
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from brickloop.config.bundle import read_bundle
 from brickloop.config.flags import given_flags
 from brickloop.config.named_target import NamedTarget, laid
 from brickloop.config.tables import FILE_NAME, read_tables
@@ -161,6 +162,7 @@ def load_settings(
     """
     environment = os.environ if env is None else env
     tables = read_tables(root, set(DEFAULTS) - SAID_EACH_TIME)
+    bundle = read_bundle(root, environment)
     variables = {
         name: Value(environment[variable_of(name)], variable_of(name))
         for name in DEFAULTS
@@ -170,38 +172,53 @@ def load_settings(
         name: value if isinstance(value, Value) else Value(value, f"--{name.replace('_', '-')}")
         for name, value in {**given_flags(), **_given(overrides or {})}.items()
     }
-    default = tables.values.get("target")
-    choice = flags.get("target") or variables.get("target") or default
-    target = _find(tables.targets, choice, root) if choice and choice.value else None
-    if default and default.value and choice is not default:
-        _find(tables.targets, default, root)
+    usual = tables.values.get("target") or bundle.default
+    choice = flags.get("target") or variables.get("target") or usual
+    targets = _joined(tables.targets, bundle.targets)
+    for named in (usual, choice):
+        _check_known(targets, named, root, bundle.file)
+    target = targets[choice.value] if choice and choice.value else None
     values = {name: Value(default, "default") for name, default in DEFAULTS.items()}
-    layers = [tables.values, target.values if target else {}, variables, flags]
+    values["target"] = choice or values["target"]
+    layers = [bundle.values, tables.values, target.values if target else {}, variables, flags]
+    if target and choice is bundle.default:
+        # only databricks.yml means it, so what it says there gives way to [tool.brickloop]
+        own = tables.targets.get(target.name)
+        layers[:3] = [bundle.targets[target.name].values, tables.values, own.values if own else {}]
     for layer in layers:
         values = laid(values, layer)
-    usual = default.value if default else None
-    if target and target.name != usual and "outputs" not in {*target.values, *variables, *flags}:
+    default = usual.value if usual else None
+    if target and target.name != default and "outputs" not in {*target.values, *variables, *flags}:
         # what a target left is not taken for what another one did
-        values["outputs"] = Value(
-            f"{values['outputs'].value}/{target.name}",
-            f"{values['outputs'].source}, below it one folder for each target",
-        )
-    return Settings(
-        root, values, tables.project, target, tables.targets, usual, choice is not default
-    )
+        place = values["outputs"]
+        values["outputs"] = Value(f"{place.value}/{target.name}", f"{place.source}, per target")
+    project = tables.project or bundle.name or root.resolve().name or "project"
+    return Settings(root, values, project, target, targets, default, choice is not usual)
 
 
 def _given(overrides: Mapping[str, str | Value | None]) -> dict[str, str | Value]:
     return {name: value for name, value in overrides.items() if value is not None}
 
 
-def _find(targets: Mapping[str, NamedTarget], choice: Value, root: Path) -> NamedTarget:
-    found = targets.get(choice.value or "")
-    if found is None:
-        raise SettingsError(
-            f"there is no target '{choice.value}' ({choice.source}); "
-            + (f"the targets are: {', '.join(sorted(targets))}" if targets else "there are none"),
-            where=str(root / FILE_NAME),
-            hint=f"a target is a table: [tool.brickloop.targets.{choice.value}]",
-        )
-    return found
+def _joined(
+    ours: Mapping[str, NamedTarget], theirs: Mapping[str, NamedTarget]
+) -> dict[str, NamedTarget]:
+    """All targets; of one that both files have, the first file's settings win."""
+    found = {**theirs, **ours}
+    return {
+        name: target.above(theirs[name]) if name in ours and name in theirs else target
+        for name, target in found.items()
+    }
+
+
+def _check_known(
+    targets: Mapping[str, NamedTarget], choice: Value | None, root: Path, bundle: str
+) -> None:
+    if choice is None or not choice.value or choice.value in targets:
+        return
+    listed = f"the targets are: {', '.join(sorted(targets))}" if targets else "there are none"
+    raise SettingsError(
+        f"there is no target '{choice.value}' ({choice.source}); {listed}",
+        where=f"{root / FILE_NAME}{f', {bundle}' if bundle else ''}",
+        hint=f"a target is a table: [tool.brickloop.targets.{choice.value}]",
+    )

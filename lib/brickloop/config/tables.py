@@ -27,8 +27,8 @@ PER_PROJECT = frozenset({"target", "cache", "cache_size"})
 class Tables:
     """What a pyproject.toml says of brickloop."""
 
-    project: str
-    """``[project] name``, else the folder's name."""
+    project: str = ""
+    """``[project] name``, empty where there is none."""
     values: Mapping[str, Value] = field(default_factory=dict)
     """The settings; one of a table in the table has a name such as ``local.engine``."""
     targets: Mapping[str, NamedTarget] = field(default_factory=dict)
@@ -40,11 +40,10 @@ def read_tables(root: Path, known: Collection[str]) -> Tables:
     Raises SettingsError for a file that is no TOML, an unknown name, or a value of a wrong kind.
     """
     path = root / FILE_NAME
-    fallback = root.resolve().name or "project"
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Tables(fallback)
+        return Tables()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"is no valid TOML: {error}", where=str(path), hint="correct the file and try again"
@@ -54,7 +53,7 @@ def read_tables(root: Path, known: Collection[str]) -> Tables:
     table = dict(reader.table(table, "tool.brickloop"))
     targets = reader.targets(table.pop("targets", {}))
     name = reader.table(data.get("project", {}), "project").get("name")
-    project = name if isinstance(name, str) and name else fallback
+    project = name if isinstance(name, str) else ""
     return Tables(project, reader.values(table, "tool.brickloop"), targets)
 
 
