@@ -32,6 +32,8 @@ __all__ = [
     "check_installed",
     "ensure_started",
     "find_running",
+    "is_held",
+    "read_record",
     "reset",
     "server_environment",
     "stop",
@@ -45,6 +47,7 @@ _POLL_SECONDS = 0.01
 _IDLE_SECONDS = 12 * 3600.0
 _LOG_LINES = 12
 _LOG_BYTES = 1024 * 1024
+_LOOPBACK = ("127.0.0.1", "localhost")
 # the modules of the extra "local", each by what it is known as
 _NEEDED = {
     "pysail": "pysail",
@@ -112,6 +115,7 @@ def ensure_started(
     have to be started anew while runs are going on, or is not installed.
     """
     root = root.resolve()
+    _spare_proxy()
     wanted = _wanted_tls(root, tls, tls_port)
     found = _find_ours(root)
     if found is not None and tls is not None and not _fits(found, wanted, tls_port):
@@ -165,6 +169,7 @@ def find_running(root: Path) -> LocalServer | None:
         return None
     if health.get("workspace_id") != record.workspace_id:
         return None
+    _spare_proxy()
     return LocalServer(
         record.url,
         record.token,
@@ -210,6 +215,20 @@ def reset(root: Path) -> None:
                 shutil.rmtree(child)
             else:
                 child.unlink(missing_ok=True)
+
+
+def _spare_proxy() -> None:
+    """Have no client of this process, nor of the server's, ask this machine through a proxy."""
+    proxies = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+    if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in proxies):
+        return
+    # a lower-case variable wins over the other, for Python's clients
+    present = [name for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)]
+    for name in present or ["no_proxy", "NO_PROXY"]:
+        known = [one.strip() for one in os.environ.get(name, "").split(",") if one.strip()]
+        missing = [one for one in _LOOPBACK if one not in known]
+        if missing and "*" not in known:
+            os.environ[name] = ",".join([*known, *missing])
 
 
 def _find_ours(root: Path) -> LocalServer | None:

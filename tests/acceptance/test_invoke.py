@@ -75,7 +75,37 @@ def test_doctor_says_what_holds_and_why(project):
     assert result.returncode == 0, result.stderr
     facts = json.loads(result.stdout)
     assert facts["workspace"]["why"] == "no workspace is configured"
-    assert facts["settings"]["compute"] == {"value": "cluster:x", "source": "BRICKLOOP_COMPUTE"}
+    compute = facts["settings"]["compute"]
+    assert (compute["value"], compute["source"]) == ("cluster:x", "BRICKLOOP_COMPUTE")
+    shown = type_command(project, "invoke", "doctor", "--offline").stdout
+    assert "> the local workspace" in shown
+    (project / "pyproject.toml").write_text("[tool.brickloop")
+    broken = type_command(project, "invoke", "doctor", "--offline")
+    assert broken.returncode == 2
+    assert "is no valid TOML" in broken.stdout
+    assert broken.stderr == ""
+
+
+def test_a_proxy_does_not_stand_between_commands_and_the_local_workspace(project):
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    result = type_command(
+        project, "invoke", "query", "SELECT 41 + 1 AS n", "--format", "csv", **proxies
+    )
+    assert result.stdout.split() == ["n", "42"], result.stderr
+    result = type_command(project, "invoke", "runs", "--json", NO_PROXY="x.com", **proxies)
+    assert result.stdout == "[]\n", result.stderr
+
+
+def test_version_names_brickloop_python_and_the_engine(project):
+    import brickloop
+
+    result = type_command(project, "invoke", "version", "--json")
+    facts = json.loads(result.stdout)
+    assert facts["brickloop"] == brickloop.__version__
+    assert facts["python"].startswith("3.")
+    assert facts["pysail"]
+    shown = type_command(project, "invoke", "version").stdout
+    assert shown.splitlines()[0].split() == ["brickloop", brickloop.__version__]
 
 
 def test_listing_commands_imports_none_of_the_heavy_libraries(project):

@@ -86,7 +86,7 @@ def normalize_host(text: str, where: str) -> str:
 def profiles(env: Mapping[str, str] | None = None) -> dict[str, str]:
     """The profiles of ``.databrickscfg``: name to host ('' where a profile names none)."""
     environment = os.environ if env is None else env
-    parsed = _read_config(_config_file(environment))
+    parsed = _read_config(config_file(environment))
     if parsed is None:
         return {}
     found = {
@@ -99,6 +99,14 @@ def profiles(env: Mapping[str, str] | None = None) -> dict[str, str]:
     return found
 
 
+def default_profile(env: Mapping[str, str] | None = None) -> str | None:
+    """The ``default_profile`` that ``.databrickscfg`` names, None where it names none."""
+    parsed = _read_config(config_file(os.environ if env is None else env))
+    if parsed is None:
+        return None
+    return parsed.get("__settings__", "default_profile", fallback="") or None
+
+
 def credential_fields(target: Target, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """What the SDK would sign in to a remote target with, by the SDK's names; holds secrets.
 
@@ -106,7 +114,7 @@ def credential_fields(target: Target, env: Mapping[str, str] | None = None) -> d
     """
     environment = os.environ if env is None else env
     if target.profile is not None:
-        parsed = _read_config(Path(target.config_file or _config_file(environment)))
+        parsed = _read_config(Path(target.config_file or config_file(environment)))
         if parsed is None:
             return {}
         if target.profile == "DEFAULT":
@@ -128,14 +136,12 @@ def _from_surroundings(env: Mapping[str, str]) -> Target:
     if env.get("DATABRICKS_HOST"):
         host = normalize_host(env["DATABRICKS_HOST"], "DATABRICKS_HOST")
         return Target("remote", "DATABRICKS_HOST is set", host)
-    path = _config_file(env)
-    parsed = _read_config(path)
-    if parsed is not None:
-        default = parsed.get("__settings__", "default_profile", fallback=None)
-        if default:
-            return _from_profile(default, f"default_profile in {path}", env)
-        if parsed.defaults().get("host"):
-            return _from_profile("DEFAULT", f"DEFAULT in {path}", env)
+    path = config_file(env)
+    default = default_profile(env)
+    if default:
+        return _from_profile(default, f"default_profile in {path}", env)
+    if "DEFAULT" in profiles(env):
+        return _from_profile("DEFAULT", f"DEFAULT in {path}", env)
     return Target("local", "no workspace is configured")
 
 
@@ -178,11 +184,11 @@ def _from_host(address: str, source: str, env: Mapping[str, str]) -> Target:
     ]
     if len(matching) == 1:
         why = f"host of {source}, which profile '{matching[0]}' is for"
-        return Target("remote", why, address, matching[0], str(_config_file(env)))
+        return Target("remote", why, address, matching[0], str(config_file(env)))
     if matching:
         raise SettingsError(
             f"several profiles are for {address}: {', '.join(sorted(matching))}",
-            where=str(_config_file(env)),
+            where=str(config_file(env)),
             hint="say which with --profile, or name it beside the host",
         )
     if theirs:
@@ -231,7 +237,7 @@ def _on_target(settings: Settings, found: Target) -> Target:
 def _from_profile(name: str, source: str, env: Mapping[str, str]) -> Target:
     if name == LOCAL_PROFILE:
         return Target("local", f"profile 'local' ({source})")
-    path = _config_file(env)
+    path = config_file(env)
     known = profiles(env)
     if name not in known:
         listed = ", ".join(sorted(known)) or "none"
@@ -249,7 +255,8 @@ def _from_profile(name: str, source: str, env: Mapping[str, str]) -> Target:
     return Target("remote", f"profile '{name}' ({source})", host, name, str(path))
 
 
-def _config_file(env: Mapping[str, str]) -> Path:
+def config_file(env: Mapping[str, str]) -> Path:
+    """The ``.databrickscfg`` that holds the profiles; it need not be there."""
     named = env.get("DATABRICKS_CONFIG_FILE")
     return Path(named).expanduser() if named else Path.home() / ".databrickscfg"
 

@@ -17,7 +17,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ from brickloop.sql.key import Identity
 from brickloop.sync.ledger import Ledger
 
 if TYPE_CHECKING:
+    from databricks.sdk.service.sql import EndpointInfo
+
     from brickloop.clients.warehouse import Endpoint, Session
     from brickloop.flows.target import OpenTarget
 
@@ -177,7 +179,7 @@ class Warehouse:
     def _find_endpoint(self) -> Endpoint:
         from brickloop.clients.warehouse import Endpoint
 
-        wanted = self._wanted()
+        wanted = self.wanted()
         if self.target.is_local:
             from brickloop import launcher
 
@@ -203,7 +205,7 @@ class Warehouse:
         config = self.opened().client.config
         return Endpoint(host, path, name, authenticate=lambda: config.authenticate)
 
-    def _wanted(self) -> str | None:
+    def wanted(self) -> str | None:
         """The warehouse that was asked for: an id, a name, or the path of a cluster."""
         named = self.settings.text("warehouse")
         if named or self.target.is_local:
@@ -218,18 +220,17 @@ class Warehouse:
         host = self.target.host or "the local workspace"
         with translate(host):
             listed = list(self.opened().client.warehouses.list())
-        found = [one for one in listed if wanted is None or wanted in {one.id, one.name}]
-        if not found:
+        taken = preferred(listed, wanted)
+        if taken is None:
             names = ", ".join(f"{one.name} ({one.id})" for one in listed) or "none"
             raise UsageError(
                 f"there is no warehouse '{wanted}'" if wanted else "there is no SQL warehouse",
                 where=host,
                 hint=f"those that you may use: {names}",
             )
-        running = [one for one in found if one.state is not None and one.state.value == "RUNNING"]
-        taken = (running or found)[0]
         if wanted is None:
-            count = len(running or found)
+            running = [one for one in listed if _is_running(one)]
+            count = len(running or listed)
             why = "the only" if count == 1 else f"the first of {count}"
             state = "that runs" if running else "there is; none runs, so it has to start"
             self._note(f"warehouse {taken.name} ({taken.id}): {why} {state}")
@@ -274,7 +275,7 @@ class Warehouse:
         if self.target.is_local:
             return _LASTING_SECONDS
         fields = credential_fields(self.target)
-        lasting = self._wanted() and any(fields.get(name) for name in _SECRETS)
+        lasting = self.wanted() and any(fields.get(name) for name in _SECRETS)
         return _LASTING_SECONDS if lasting else _SHORT_SECONDS
 
     @contextlib.contextmanager
@@ -298,6 +299,17 @@ class Warehouse:
             parts = [_salt(ledger), self.host, self.target.profile, wishes, credentials]
             self._mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         return self._mark
+
+
+def preferred(listed: Sequence[EndpointInfo], wanted: str | None) -> EndpointInfo | None:
+    """The warehouse of this id or name, without one any; one that runs before the others."""
+    found = [one for one in listed if wanted is None or wanted in {one.id, one.name}]
+    running = [one for one in found if _is_running(one)]
+    return next(iter(running or found), None)
+
+
+def _is_running(one: EndpointInfo) -> bool:
+    return one.state is not None and one.state.value == "RUNNING"
 
 
 def _salt(ledger: Ledger) -> str:

@@ -21,7 +21,8 @@ def namespace() -> Collection:
     commands.add_task(report.report)
     commands.add_task(query.query)
     commands.add_task(query.health)
-    commands.add_task(project.doctor)
+    for task in _tasks(project):
+        commands.add_task(task)
     commands.add_collection(Collection("cache", *query.CACHE))
     commands.add_collection(Collection("dev", *_tasks(dev)))
     commands.add_collection(Collection("local", *_tasks(local)))
