@@ -141,10 +141,41 @@ def test_a_failure_stops_only_what_depends_on_it(project):
     assert sorted(ran(mended.stderr)) == ["a_load", "b_sum", "d_count"]
 
 
+def test_plain_doit_runs_as_a_job_where_the_setting_says_so(project):
+    (project / "pyproject.toml").write_text('[tool.brickloop]\nas_job = "nightly"\n')
+    done = type_command(project, "doit", BRICKLOOP_SUMMARY="summary.json")
+    assert done.returncode == 0, done.stderr
+    assert "nightly: job run" in done.stderr
+    assert "── b_sum: Total" in done.stdout
+    found = json.loads((project / "summary.json").read_text())
+    seconds = {one["name"]: one["seconds"] for one in found["notebooks"]}
+    assert found["critical_path"][0] == "a_load"
+    assert max(seconds.values()) < found["seconds"], "no task is charged with what it waited for"
+    (job_id,) = _jobs(project)
+    assert _client(project).jobs.get(job_id).settings.name == "nightly"
+    again = type_command(project, "doit")
+    assert again.stdout == "nothing to do: 4 notebooks are up to date\n"
+
+    loader = project / "notebooks" / "a_load.py"
+    loader.write_text(loader.read_text().replace("range(4)", "range(6)"))
+    listed = type_command(project, "doit", "list", "--status", "--all")
+    assert "R run:a_load" in listed.stdout
+    named = type_command(project, "doit", "run:a_load")
+    assert (named.returncode, ran(named.stderr)) == (0, ["a_load"])
+    assert "job run" not in named.stderr, "what is named is a run of its own"
+    rest = type_command(project, "doit")
+    assert sorted(ran(rest.stderr)) == ["b_sum", "d_count"]
+    assert "job run" in rest.stderr
+    alone = type_command(project, "doit", "-a", BRICKLOOP_AS_JOB="false")
+    assert len(ran(alone.stderr)) == 4
+    assert "job run" not in alone.stderr
+    assert len(_jobs(project)) == 1
+
+
 @pytest.mark.parametrize("way", ["build", "doit"])
 def test_killed_amid_the_run_the_next_command_takes_it_up(project, tmp_path, way):
     gate = _gated(project, tmp_path)
-    process = _begin(project)
+    process = _begin(project, ["invoke", "build", "--as-job"])
     _wait_until(lambda: (tmp_path / "count").exists(), process)
     process.kill()
     process.communicate()
@@ -158,10 +189,21 @@ def test_killed_amid_the_run_the_next_command_takes_it_up(project, tmp_path, way
     assert "behind the gate" in (project / "outputs" / "slow.txt").read_text()
 
 
-@pytest.mark.parametrize("detach", [False, True])
-def test_ctrl_c_cancels_or_leaves_the_run(project, tmp_path, detach):
+@pytest.mark.parametrize(
+    ("detach", "words"),
+    [
+        (False, ["invoke", "build", "--as-job"]),
+        (True, ["invoke", "build", "--as-job", "--detach"]),
+        (False, ["doit"]),
+        (True, ["doit"]),
+    ],
+)
+def test_ctrl_c_cancels_or_leaves_the_run(project, tmp_path, monkeypatch, detach, words):
     gate = _gated(project, tmp_path)
-    process = _begin(project, *(["--detach"] if detach else []))
+    if words == ["doit"]:
+        monkeypatch.setenv("BRICKLOOP_AS_JOB", "true")
+        monkeypatch.setenv("BRICKLOOP_ON_INTERRUPT", "detach" if detach else "cancel")
+    process = _begin(project, words)
     _wait_until(lambda: (tmp_path / "count").exists(), process)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
@@ -209,11 +251,11 @@ def _gated(project: Path, tmp_path: Path) -> Path:
     return gate
 
 
-def _begin(project: Path, *more: str) -> subprocess.Popen[str]:
-    program = shutil.which("invoke", path=str(Path(sys.executable).parent))
+def _begin(project: Path, words: list[str]) -> subprocess.Popen[str]:
+    program = shutil.which(words[0], path=str(Path(sys.executable).parent))
     assert program
     return subprocess.Popen(
-        [program, "build", "--as-job", *more],
+        [program, *words[1:]],
         cwd=project,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -19,6 +19,8 @@ else:
     import tomli as tomllib  # the same module, before it joined the standard library
 
 FILE_NAME = "pyproject.toml"
+SWITCHES = frozenset({"as_job", "offline"})
+"""Settings that may be true or false."""
 PER_PROJECT = frozenset({"target", "cache", "cache_size"})
 """Settings that are the same on every target, as are those of tables such as ``local``."""
 
@@ -119,6 +121,8 @@ class _Reader:
         if name == "compute" and isinstance(value, dict):
             # a job cluster's settings as a table: what --compute takes as JSON
             return json.dumps(value)
+        if isinstance(value, bool) and name in SWITCHES:
+            return str(value).lower()
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise SettingsError(f"[{title}] {name} must be text or a number", where=self.where)
         return str(value)

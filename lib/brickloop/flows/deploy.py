@@ -302,7 +302,8 @@ class Deployment:
 
         if name is None:
             name = f"brickloop {self._project} of {self._open().user}"
-        return GraphJob(name, self._key, self._ledger)
+        detach = self._on_interrupt() == "detach"
+        return GraphJob(name, self._key, self._ledger, detach=detach)
 
     def start_job(
         self,

@@ -42,17 +42,37 @@ class JobNotebook:
     """A hash of what its run is made of, without what comes before it."""
 
 
+@dataclass(frozen=True)
+class TaskTimes:
+    """When a task ran, in seconds by the workspace's clock."""
+
+    began: float
+    ended: float
+    worked: float
+    """How long its own work took, without what it waited for."""
+
+    @classmethod
+    def of(cls, status: RunStatus) -> TaskTimes:
+        """The times in the last look at a task."""
+        ended = status.ended_ms / 1000
+        worked = status.busy_ms / 1000 or max(ended - status.started_ms / 1000, 0.0)
+        return cls(ended - worked, ended, worked)
+
+
 class GraphJob:
     """One job and, once it is started, one run of it; its tasks are followed from many threads."""
 
-    def __init__(self, name: str, key: str, ledger: Ledger) -> None:
+    def __init__(self, name: str, key: str, ledger: Ledger, *, detach: bool = False) -> None:
+        """With ``detach`` Ctrl-C leaves the run to itself."""
         self.name = name
+        self._detach = detach
         self._key = key
         self._ledger = ledger
         self._record: RunRecord | None = None
         self._runs: Runs | None = None
         self._looks: _Looks | None = None
         self._children: dict[str, RunRecord] = {}
+        self._times: dict[str, TaskTimes] = {}
         self._cancelled = False
         self._left_alone = False
 
@@ -105,22 +125,24 @@ class GraphJob:
             raise
         finally:
             runs.note_change()
+        self._times[notebook] = TaskTimes.of(last)
         # a run that was tried again has another id than the one that it began with
         record = replace(record, run_id=last.run_id)
         runs.end(record, "succeeded" if last.succeeded else "failed")
         self._children[notebook] = replace(record, state="ended")
         return last, document
 
-    def times(self, notebook: str) -> tuple[float, float]:
-        """When a notebook's task began, at the earliest, and had ended, at the latest.
+    def times(self, notebook: str) -> TaskTimes | None:
+        """When a notebook's task ran, None where it was not followed to its end."""
+        return self._times.get(notebook)
 
-        By the monotonic clock of this process, as far as looks at the run can tell.
-        """
-        assert self._looks is not None
-        return self._looks.times(_task_key(notebook))
+    def end(self, *, interrupted: bool) -> None:
+        """Nobody follows the run any more; after Ctrl-C it is cancelled, or left to itself."""
+        if interrupted and not self._detach:
+            self._cancel()
+        self._close(detached=interrupted)
 
-    def cancel(self) -> None:
-        """Ask the run to end, where one was started."""
+    def _cancel(self) -> None:
         if self._runs is None or self._record is None or self._record.run_id is None:
             return
         run_id, self._cancelled = self._record.run_id, True
@@ -131,8 +153,7 @@ class GraphJob:
         else:
             diagnostics.note(f"{self.name}: run {run_id} is being cancelled")
 
-    def close(self, *, detached: bool = False) -> None:
-        """Note that the run is over for us, unless it was left or could not be followed."""
+    def _close(self, *, detached: bool) -> None:
         if self._runs is None or self._record is None or self._record.run_id is None:
             return
         if self._cancelled:
@@ -322,18 +343,14 @@ class _Looks:
         self._begun = time.monotonic()
         self._at = 0.0
         self._seen: tuple[RunStatus, dict[str, RunStatus]] | None = None
-        self._waiting_until: dict[str, float] = {}
-        self._ended: dict[str, float] = {}
 
     def fresh(self) -> tuple[RunStatus, dict[str, RunStatus]]:
         """The run and its tasks as they stand, from a request unless the last one is recent."""
         with self._lock:
-            before = time.monotonic()
-            if self._seen is None or before - self._at >= self._pause:
+            if self._seen is None or time.monotonic() - self._at >= self._pause:
                 last = self._seen
                 self._seen = self._look()
                 self._at = time.monotonic()
-                self._note_times(before)
                 came = last is None or last[1] != self._seen[1]
                 self._pause = self._pace.next(self._pause, self._at - self._begun, came)
             return self._seen
@@ -347,22 +364,6 @@ class _Looks:
             said = whole.message or "the run ended without this task"
             return replace(whole, result=ResultState.EXCLUDED, message=said, tasks=())
         return replace(whole, life_cycle=LifeCycle.PENDING, result=None, tasks=())
-
-    def times(self, key: str) -> tuple[float, float]:
-        """See ``GraphJob.times``."""
-        with self._lock:
-            return (
-                self._waiting_until.get(key, self._begun),
-                self._ended.get(key, time.monotonic()),
-            )
-
-    def _note_times(self, before: float) -> None:
-        assert self._seen is not None
-        for key, task in self._seen[1].items():
-            if task.life_cycle.is_waiting:
-                self._waiting_until[key] = before
-            elif task.life_cycle.is_final:
-                self._ended.setdefault(key, self._at)
 
 
 def is_of_job(record: RunRecord) -> bool:

@@ -6,6 +6,7 @@ doit takes them from its ``doit.COMMAND`` entry points; for other projects they 
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,14 @@ from doit import (
 from doit.cmd_base import check_tasks_exist
 from doit.exceptions import InvalidCommand
 
+from brickloop.graph import session
+
 _UNKNOWN = re.compile(r"'(.*)' is not a task\.")
 _COMMANDS = ("clean", "forget", "help", "ignore", "info", "list", "reset-dep", "run")
 _CLOSE = 0.6
 _MOST = 3
+_FOLLOWED_AT_ONCE = 32
+"""As many tasks of a job's run."""
 
 
 class _Suggesting:
@@ -50,6 +55,23 @@ class _Suggesting:
 
 class Run(_Suggesting, cmd_run.Run):  # type: ignore[misc]
     """``doit run``, and plain ``doit``."""
+
+    def execute(self, params: Any, args: list[str]) -> Any:
+        """Do the command; the run of a job that it started ends with it, or is left."""
+        try:
+            return super().execute(params, args)
+        finally:
+            session.end_jobs()
+
+    # doit asks the signature which options there are
+    @functools.wraps(cmd_run.Run._execute)
+    def _execute(self, *args: Any, **options: Any) -> Any:
+        if session.has_job():
+            # it goes on by itself, and so do those of its tasks that need nothing that failed
+            options["continue_"] = True
+            options["num_process"] = max(int(options.get("num_process") or 0), _FOLLOWED_AT_ONCE)
+            options["par_type"] = "thread"
+        return super()._execute(*args, **options)
 
 
 class Clean(_Suggesting, cmd_clean.Clean):  # type: ignore[misc]

@@ -154,7 +154,9 @@ class BrickloopReporter:
             if state is State.SKIPPED:
                 message = f"needs {', '.join(self._failed_before(name)) or 'what failed'}"
             begun = self._started.get(task.name)
-            spent = time.monotonic() - begun if begun is not None else 0.0
+            spent = session.seconds_of(task.name)
+            if spent is None:
+                spent = time.monotonic() - begun if begun is not None else 0.0
             file, line = session.place_of(name, failed=state is State.FAILED)
             self._runs[task.name] = NotebookOutcome(name, state, spent, message, file, line)
             self._tell_waiting()

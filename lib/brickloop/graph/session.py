@@ -43,6 +43,7 @@ class _State:
         self.choice: Choice | None = None
         self.arguments: list[str] | None = None
         self.failures: dict[str, tuple[int, str]] = {}
+        self.seconds: dict[str, float] = {}
         self.graphs: list[NotebookGraph] = []
         self.up_to_date = 0
         self.when_done: list[Callable[[], None]] = []
@@ -62,16 +63,19 @@ def of_arguments(arguments: list[str], choice: Choice | None = None) -> Iterator
     try:
         yield
     finally:
-        for job in _state.jobs:
-            if INTERRUPTION.pressed and not (choice and choice.detach):
-                job.cancel()
-            job.close(detached=INTERRUPTION.pressed)
         _state = before
 
 
 def add_job(job: GraphJob) -> None:
     """Have a job's run cancelled after Ctrl-C, and noted as over when this use of doit ends."""
     _state.jobs.append(job)
+
+
+def end_jobs() -> None:
+    """This use of doit ends."""
+    for job in _state.jobs:
+        job.end(interrupted=INTERRUPTION.pressed)
+    _state.jobs.clear()
 
 
 def has_job() -> bool:
@@ -123,10 +127,14 @@ def wants_everything(dodo: Mapping[str, Any]) -> bool:
     ]
     if len(makers) != 1 or "default_tasks" in dodo.get("DOIT_CONFIG", {}):
         return False
+    values, _ = _asked()
+    return wants_all_tasks() and not (values or {}).get("always")
+
+
+def wants_all_tasks() -> bool:
+    """Whether all tasks were asked for, and none by name."""
     values, names = _asked()
-    if values is None or names:
-        return False
-    return not (values.get("always") or values.get("single"))
+    return values is not None and not names and not values.get("single")
 
 
 def wants_again() -> bool:
@@ -196,6 +204,16 @@ def place_of(notebook: str, *, failed: bool) -> tuple[str, int]:
 def record_failure(task: str, code: int, message: str) -> None:
     """Remember that a task's failure was shown, and the exit code that it asks for."""
     _state.failures[task] = code, message
+
+
+def record_seconds(task: str, seconds: float) -> None:
+    """Remember how long a task took that was not at work all the time since it was begun."""
+    _state.seconds[task] = seconds
+
+
+def seconds_of(task: str) -> float | None:
+    """How long a task took, None where that is the time since it was begun."""
+    return _state.seconds.get(task)
 
 
 def message_of(task: str) -> str:

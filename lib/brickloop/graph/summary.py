@@ -27,7 +27,7 @@ class NotebookOutcome:
     name: str
     state: State
     seconds: float = 0.0
-    """From asking for the run to its end."""
+    """From asking for the run to its end; as a job's task, how long it was at work."""
     message: str = ""
     """Why it failed, or what it needs that failed."""
     file: str = ""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from brickloop.flows.graph_job import GraphJob
 
 _INTERRUPTED = 130
+_NO_JOB = {None, "", "false"}
+"""What the setting ``as_job`` is where each notebook is a run of its own."""
 
 
 def doit_config() -> dict[str, Any]:
@@ -78,6 +80,7 @@ def notebook_tasks(
             return
         choice = session.choice()
         everything = choice is None and session.wants_everything(_dodo_names())
+        job = settings.text("as_job")
         if everything:
             done = graph.all_done()
             if done is not None:
@@ -86,6 +89,11 @@ def notebook_tasks(
             stamp = graph.stamp()
         maker = TaskMaker(graph)
         session.register(graph)
+        if choice is None and job not in _NO_JOB and session.wants_all_tasks():
+            graph.forget_strangers()
+            choice = session.Choice(
+                force=session.wants_again(), as_job=True, job_name=None if job == "true" else job
+            )
         if choice is not None:
             tasks = list(maker.chosen_tasks(choice))
         else:
@@ -280,7 +288,7 @@ class TaskMaker:
         if self._choice.full_refresh:
             parameters["full_refresh"] = "true"
         job = self._job if name in self._in_job else None
-        begun = time.monotonic()
+        begun = time.time()
         values = graph.deployment.run(
             name,
             fingerprint,
@@ -289,15 +297,17 @@ class TaskMaker:
             job=job,
             facts=self._facts(name),
         )
-        ended = None
-        if job:
-            begun, ended = job.times(name)
+        ended = time.time()
+        times = job.times(name) if job else None
+        if times is not None:
+            begun, ended = times.began, times.ended
+            session.record_seconds(f"run:{task_name(name)}", times.worked)
         self._learn(notebook, begun)
         now = graph.prints.of(name)
         self._keep_digest(name, now)
         graph.memory.record_inputs(name, graph.prints.inputs(name), notebook.facts.cells)
         graph.prints.forget(name)
-        self._ended[name] = ended or time.monotonic()
+        self._ended[name] = ended
         return {**values, "fingerprint": now}
 
     def _learn(self, notebook: ProjectFile, begun: float) -> None:

@@ -57,6 +57,7 @@ def look_at_tasks(
             page_url=task.page_url,
             started_ms=int(raw.start_time or 0),
             ended_ms=int(raw.end_time or 0),
+            busy_ms=_busy_ms(raw),
             name=whole.name,
             creator=whole.creator,
             tasks=(task,),
@@ -171,6 +172,11 @@ def _latest(tasks: Iterable[Any]) -> list[TaskStatus]:
         )
     order = {str(task.task_key or ""): place for place, task in reversed(list(enumerate(tasks)))}
     return sorted(found.values(), key=lambda task: order[task.key])
+
+
+def _busy_ms(task: Any) -> int:
+    # setting up is left out: it waits for compute, or for the tasks before
+    return int(task.execution_duration or 0) + int(task.cleanup_duration or 0)
 
 
 def _kind(task: Any) -> tuple[str, str]:

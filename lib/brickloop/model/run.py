@@ -89,6 +89,8 @@ class RunStatus:
     started_ms: int
     ended_ms: int
     """0 while the run goes on."""
+    busy_ms: int = 0
+    """Of a task: how long its own work took, without waiting for others or for compute; or 0."""
     name: str = ""
     creator: str = ""
     """The user who started it."""

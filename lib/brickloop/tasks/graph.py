@@ -19,7 +19,6 @@ _SELECT = {
     "exclude": "notebooks that are left out, written likewise",
 }
 _SOMETHING_TO_DO = 10
-_FOLLOWED_AT_ONCE = 32
 
 
 @command(
@@ -167,10 +166,8 @@ def build(
 
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}", hint="give 1 or more")
-    # the job goes on by itself; as many of its notebooks are followed at once
-    jobs = max(jobs, _FOLLOWED_AT_ONCE) if as_job else jobs
     words = ["run", "-n", str(jobs if jobs > 1 else 0), "-P", "thread"]
-    if keep_going or as_job:
+    if keep_going:
         words.append("--continue")
     choice = Choice(
         select,

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from brickloop.errors import UsageError
-from brickloop.flows.graph_job import _Looks
+from brickloop.flows.graph_job import TaskTimes, _Looks
 from brickloop.jobs.compute import JobCluster
 from brickloop.jobs.graph_job import (
     GraphTask,
@@ -125,21 +125,8 @@ def test_a_task_that_an_ended_run_does_not_show_has_not_succeeded():
     assert not found.succeeded
 
 
-def test_times_err_on_the_safe_side():
-    now = {"a": status(LifeCycle.PENDING)}
-    looks = _Looks(lambda: (status(LifeCycle.RUNNING), dict(now)), "http://127.0.0.1:1")
-    looks._pause, looks._pace = 0.0, replace(looks._pace, first=0.0)
-    looks.fresh()
-    first = looks.times("a")[0]
-    looks.fresh()
-    begun = looks.times("a")[0]
-    assert begun >= first
-    now["a"] = status(LifeCycle.RUNNING)
-    looks.fresh()
-    assert looks.times("a")[0] == begun, "it was waiting then, so it began later"
-    now["a"] = status(LifeCycle.TERMINATED, ResultState.SUCCESS)
-    looks.fresh()
-    ended = looks.times("a")[1]
-    looks.fresh()
-    assert looks.times("a") == (begun, ended)
-    assert begun < ended
+def test_a_task_worked_as_long_as_the_workspace_says():
+    ended = status(LifeCycle.TERMINATED, ResultState.SUCCESS)
+    blocked = replace(ended, started_ms=1_000, ended_ms=61_000, busy_ms=5_000)
+    assert TaskTimes.of(blocked) == TaskTimes(56.0, 61.0, 5.0), "it was held up before"
+    assert TaskTimes.of(replace(blocked, busy_ms=0)) == TaskTimes(1.0, 61.0, 60.0)
