@@ -25,7 +25,7 @@ from tests.acceptance.test_doit import ran
         ("forget run:a_laod", 3, "did you mean: run:a_load"),
         ("ignore", 0, "select a task"),
         ("ignore run:a_laod", 3, "did you mean: run:a_load"),
-        ("reset-dep", 0, "run:a_load"),
+        ("reset-dep", 0, "failed run:a_load (there is no output of it here)"),
         ("reset-dep run:a_laod", 3, "did you mean: run:a_load"),
         ("tabcompletion", 0, "complete"),
         ("help", 0, "Commands"),
@@ -86,6 +86,32 @@ def test_what_is_ignored_forgotten_and_cleaned(project):
     assert "ignored: run:c_alone" in skipped.stdout
     assert type_command(project, "doit", "forget", "run:c_alone").returncode == 0
     assert ran(type_command(project, "doit", "run:c_alone").stderr) == ["c_alone"]
+
+
+def test_reset_dep_takes_notebooks_for_done_as_they_are(project):
+    assert type_command(project, "doit").returncode == 0
+    assert "processed" not in type_command(project, "doit", "reset-dep").stdout
+    assert type_command(project, "doit", "forget").returncode == 0
+    assert type_command(project, "invoke", "plan", "--check").returncode == 10
+    reset = type_command(project, "doit", "reset-dep")
+    assert (reset.returncode, reset.stderr) == (0, "")
+    assert "processed run:a_load\n" in reset.stdout
+    assert "failed" not in reset.stdout
+    done = type_command(project, "doit")
+    assert done.stdout == "nothing to do: 4 notebooks are up to date\n", done.stderr
+
+    # what was changed here is still sent; what has no output is not taken for done
+    loader = project / "notebooks" / "a_load.py"
+    loader.write_text(loader.read_text() + "\n# COMMAND ----------\n\nprint(2)\n")
+    (project / "outputs" / "b_sum.json").unlink()
+    mixed = type_command(project, "doit", "reset-dep").stdout
+    assert "processed run:a_load\n" in mixed
+    assert "failed upload:a_load (it is not in the workspace as it is here" in mixed
+    assert "failed fetch:b_sum (there is no output of it here)" in mixed
+    assert "skip run:c_alone" in mixed
+    planned = json.loads(type_command(project, "invoke", "plan", "--json").stdout)
+    steps = {one["notebook"]: one["step"] for one in planned[0]["notebooks"]}
+    assert (steps["a_load"], steps["c_alone"]) == ("upload", "up to date")
 
 
 def test_clean_removes_from_the_workspace_only_what_stands_as_it_was_sent(project):

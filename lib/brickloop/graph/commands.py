@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from doit import (
+    cmd_base,
     cmd_clean,
     cmd_dumpdb,
     cmd_forget,
@@ -25,6 +26,7 @@ from doit.cmd_base import check_tasks_exist
 from doit.exceptions import InvalidCommand
 
 from brickloop.graph import session
+from brickloop.graph.memory import ASSUME
 
 _UNKNOWN = re.compile(r"'(.*)' is not a task\.")
 _COMMANDS = ("clean", "forget", "help", "ignore", "info", "list", "reset-dep", "run")
@@ -87,7 +89,37 @@ class Ignore(_Suggesting, cmd_ignore.Ignore):  # type: ignore[misc]
 
 
 class ResetDep(_Suggesting, cmd_resetdep.ResetDep):  # type: ignore[misc]
-    """``doit reset-dep``."""
+    """``doit reset-dep``: takes notebooks for done as they are, where their output is here."""
+
+    def _execute(self, pos_args: list[str] | None = None) -> None:
+        tasks = {task.name: task for task in self.task_list}
+        check_tasks_exist(tasks, pos_args)
+        chosen: dict[str, Any] = {}
+        for name in pos_args or tasks:
+            inner = cmd_base.subtasks_iter(tasks, tasks[name])
+            chosen |= {task.name: task for task in (tasks[name], *inner)}
+        # doit keeps what was known of a task: for ours that says what it was done with
+        foreign = []
+        for name, task in chosen.items():
+            if ASSUME in (task.meta or {}):
+                self._assume_done(task)
+            elif not task.has_subtask:
+                foreign.append(name)
+        if foreign:
+            super()._execute(foreign)
+        else:
+            self.dep_manager.close()
+
+    def _assume_done(self, task: Any) -> None:
+        known, found = self.dep_manager.get_values(task.name), task.meta[ASSUME]()
+        if isinstance(found, str):
+            self.outstream.write(f"failed {task.name} ({found})\n")
+        elif known and known == {**known, **found}:
+            self.outstream.write(f"skip {task.name}\n")
+        else:
+            task.values = {**known, **found}
+            self.dep_manager.save_success(task)
+            self.outstream.write(f"processed {task.name}\n")
 
 
 class Info(_Suggesting, cmd_info.Info):  # type: ignore[misc]

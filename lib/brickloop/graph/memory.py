@@ -10,6 +10,8 @@ from brickloop.flows.edges import Observed
 from brickloop.graph.fingerprint import RunDigest
 from brickloop.sync.ledger import Ledger
 
+ASSUME = "assume"
+"""In a task's ``meta``: gives what is remembered of it as done, or the reason why it is not."""
 _VALUES = "_values_:"
 """doit's key for what a task's action returned."""
 _INPUTS = "inputs"

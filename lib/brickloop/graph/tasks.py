@@ -28,7 +28,7 @@ from brickloop.flows.target import ledger_key
 from brickloop.graph import session
 from brickloop.graph.decision import Step
 from brickloop.graph.fingerprint import RunDigest
-from brickloop.graph.memory import task_name
+from brickloop.graph.memory import ASSUME, task_name
 from brickloop.graph.notebook_graph import GraphRequest, NotebookGraph
 from brickloop.graph.state import state_name
 from brickloop.graph.waking import keep_awake
@@ -250,6 +250,7 @@ class TaskMaker:
             name,
             partial(self._send, file),
             uptodate=self._graph.memory.uploaded(name) == file.sha256,
+            meta={ASSUME: partial(self._assume_sent, name)},
             doc=f"send {file.relative} to the workspace",
         )
 
@@ -267,6 +268,7 @@ class TaskMaker:
                     *([f"job:{task_name(graph.folder.name)}"] if name in self._in_job else []),
                 ]
             ),
+            meta={ASSUME: partial(self._assume_run, name)},
             doc=f"run {notebook.relative} as a job",
         )
 
@@ -362,8 +364,22 @@ class TaskMaker:
             task_dep=self._only_made([f"run:{task_name(name)}"]),
             targets=[str(path) for path in graph.deployment.output_files(name)],
             clean=[_Clean(graph, name)],
+            meta={ASSUME: partial(self._assume_run, name)},
             doc=f"fetch, show and save the output of {notebook.relative}",
         )
+
+    def _assume_sent(self, name: str) -> dict[str, Any] | str:
+        if self._graph.memory.uploaded(name) == self._project.files[name].sha256:
+            return {}
+        return "it is not in the workspace as it is here: doit sends it"
+
+    def _assume_run(self, name: str) -> dict[str, Any] | str:
+        graph = self._graph
+        if not all(path.is_file() for path in graph.deployment.output_files(name)):
+            return "there is no output of it here"
+        cells = self._project.files[name].facts.cells
+        graph.memory.record_inputs(name, graph.prints.inputs(name), cells)
+        return {"fingerprint": graph.prints.of(name)}
 
     def _is_current(self, name: str) -> Callable[[Any, dict[str, Any]], bool]:
         def check(task: Any, values: dict[str, Any]) -> bool:
