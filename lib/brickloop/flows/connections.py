@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from brickloop.config.profile import resolve_target
-from brickloop.config.settings import find_root, load_settings
+from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.errors import UsageError
 from brickloop.flows.result_cache import open_cache
 from brickloop.flows.warehouse import Warehouse
@@ -39,13 +39,16 @@ class ConnectionManager:
         root: Path | str | None = None,
         max_connections: int = 8,
         check_after: float = 300.0,
+        settings: Settings | None = None,
     ) -> None:
         """``root`` is the project's folder; ``check_after`` the seconds without use after which a
-        connection is asked whether it still lives."""
+        connection is asked whether it still lives. ``settings`` are taken as they are, in place of
+        those that the other words and the environment give."""
         if max_connections < 1:
             raise UsageError("max_connections must be 1 or more")
         words = {"profile": profile, "warehouse": warehouse, "catalog": catalog, "schema": schema}
-        settings = load_settings(find_root(Path(root or Path.cwd())), overrides=words)
+        if settings is None:
+            settings = load_settings(find_root(Path(root or Path.cwd())), overrides=words)
         self._warehouse = Warehouse(settings, resolve_target(settings))
         self._ttl = settings.seconds("cache_ttl")
         self._pool = SessionPool(
