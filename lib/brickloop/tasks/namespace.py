@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from brickloop.tasks import clean, dev, graph, local, project, query, report, run, state, sync
+from brickloop.tasks import clean, dev, graph, local, new, project, query, report, run, state, sync
 from brickloop.tasks.parsing import explain_wrong_words
 
 
@@ -23,6 +23,7 @@ def namespace() -> Collection:
     commands.add_task(query.health)
     for task in _tasks(project):
         commands.add_task(task)
+    commands.add_task(new.new)
     commands.add_collection(Collection("cache", *query.CACHE))
     commands.add_collection(Collection("dev", *_tasks(dev)))
     commands.add_collection(Collection("local", *_tasks(local)))
