@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,6 +51,24 @@ def test_a_failure_stops_only_what_needs_it_and_ci_is_told(project):
     }
     assert states["e_after"] == "skipped"
     assert states["b_sum"] == "succeeded"
+
+
+def test_gitlab_folds_each_notebook_and_gets_its_reports(project):
+    write_notebook(project / "notebooks" / "c_alone.py", "x = 1", "x / 0")
+    done = type_command(
+        project, "doit", "--continue", GITLAB_CI="true", CI="true",
+        BRICKLOOP_CODE_QUALITY="gl-code-quality.json", BRICKLOOP_METRICS="metrics.txt",
+    )  # fmt: skip
+    assert done.returncode == 1
+    # as text the carriage return is a line's end
+    marks = re.findall(r"section_(start|end):\d+:(\w+)\n\x1b\[0K(\w*)", done.stdout)
+    assert [kind for kind, _, _ in marks] == ["start", "end"] * 4
+    assert {title for _, _, title in marks} == {"", "a_load", "b_sum", "c_alone", "d_count"}
+    (found,) = json.loads((project / "gl-code-quality.json").read_text())
+    assert found["location"] == {"path": "notebooks/c_alone.py", "lines": {"begin": 6}}
+    assert 'state="failed"} 1' in (project / "metrics.txt").read_text()
+    at_once = type_command(project, "doit", "-n", "2", "--continue", GITLAB_CI="true", CI="true")
+    assert "section_" not in at_once.stdout, "sections must not overlap"
 
 
 def test_output_of_notebooks_at_once_is_not_interleaved(project):

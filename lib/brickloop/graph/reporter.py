@@ -17,6 +17,7 @@ from brickloop.graph.reports import as_json, as_junit, as_lines
 from brickloop.graph.summary import NotebookOutcome, State, Summary, critical_path
 
 _RUN = "run:"
+_FETCH = "fetch:"
 _INTERRUPTED = 130
 
 
@@ -32,6 +33,7 @@ class BrickloopReporter:
         self._begun = time.monotonic()
         self._executed = 0
         self._failed = False
+        self._sections = ci.LogSections(os.environ, one_by_one=session.runs_one_by_one())
         self._started: dict[str, float] = {}
         self._runs: dict[str, NotebookOutcome] = {}
         self._selected: list[str] = []
@@ -60,9 +62,13 @@ class BrickloopReporter:
                 self._executed += 1
             self._started[task.name] = time.monotonic()
             self._tell_waiting()
+            if task.name.startswith(_RUN):
+                self._write(self._sections.begin(notebook_name(task.name)))
 
     def add_success(self, task: Any) -> None:
         """Called after a task succeeded."""
+        if task.name.startswith(_FETCH):
+            self._write(self._sections.end())
         self._note(task, State.SUCCEEDED)
 
     def add_failure(self, task: Any, fail: Any) -> None:
@@ -97,6 +103,7 @@ class BrickloopReporter:
     def complete_run(self) -> None:
         """Called last: what sums up, and the exit code that doit does not know."""
         SCREEN.tell_waiting(0)
+        self._write(self._sections.end())
         if INTERRUPTION.pressed:
             INTERRUPTION.wait()
             raise SystemExit(_INTERRUPTED)
@@ -140,6 +147,11 @@ class BrickloopReporter:
             critical_path(spent, session.upstream()),
             session.up_to_date(),
         )
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._out.write(text)
+            self._out.flush()
 
     def _failed_before(self, name: str) -> list[str]:
         gone = {State.FAILED, State.SKIPPED}

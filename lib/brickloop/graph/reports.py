@@ -1,13 +1,16 @@
-"""A summary in the forms that programs and people read: JUnit XML, JSON, Markdown, lines."""
+"""A summary in the forms that programs and people read: JUnit, JSON, Markdown, metrics, lines."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from xml.etree import ElementTree
 
 from brickloop.graph.summary import State, Summary
 from brickloop.model.text import harmless, one_line, write_duration
 
+_NUMBERS = re.compile(r"\d+")
 _SIGNS = {
     State.SUCCEEDED: "✅",
     State.FAILED: "❌",
@@ -50,6 +53,42 @@ def as_junit(summary: Summary) -> str:
 def as_json(summary: Summary) -> str:
     """JSON, for programs."""
     return json.dumps(summary.to_json(), indent=2) + "\n"
+
+
+def as_code_quality(summary: Summary) -> str:
+    """A code quality report, in which GitLab shows failures at their lines in a merge request.
+
+    https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format
+    """
+    found = []
+    for one in summary.outcomes:
+        if one.state is not State.FAILED:
+            continue
+        message = one_line(harmless(one.message)) or "the notebook failed"
+        # the same failure is the same finding in the next report, whichever line it moves to
+        mark = hashlib.sha256(f"{one.name}\0{_NUMBERS.sub('#', message)}".encode()).hexdigest()
+        found.append(
+            {
+                "description": f"{one_line(one.name)}: {message}",
+                "check_name": "notebook-failed",
+                "fingerprint": mark,
+                "severity": "critical",
+                "location": {"path": one.file, "lines": {"begin": one.line or 1}},
+            }
+        )
+    return json.dumps(found, indent=2) + "\n"
+
+
+def as_metrics(summary: Summary) -> str:
+    """OpenMetrics text, whose changes GitLab shows in a merge request."""
+    lines = [f"brickloop_seconds {summary.seconds:.3f}"]
+    for state in State:
+        lines.append(f'brickloop_notebooks{{state="{state.value}"}} {summary.count(state)}')
+    for one in summary.worked:
+        lines.append(
+            f'brickloop_notebook_seconds{{notebook="{_label(one.name)}"}} {one.seconds:.3f}'
+        )
+    return "\n".join([*lines, "# EOF"]) + "\n"
 
 
 def as_markdown(summary: Summary) -> str:
@@ -99,6 +138,10 @@ def _counts(summary: Summary) -> str:
 
 def _is_skipped(state: State) -> bool:
     return state in {State.SKIPPED, State.NOT_REACHED, State.UP_TO_DATE}
+
+
+def _label(text: str) -> str:
+    return one_line(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _cell(text: str) -> str:

@@ -175,6 +175,12 @@ def target_variable() -> Value | None:
     return Value(named, f"doit target={named}") if named else None
 
 
+def runs_one_by_one() -> bool:
+    """Whether one notebook is worked on after the other."""
+    values, _ = _asked()
+    return not _state.jobs and not int((values or {}).get("num_process") or 0)
+
+
 def is_doit(program: str) -> bool:
     """Whether a program's path is that of doit, or of ``python -m doit``."""
     from pathlib import PurePath

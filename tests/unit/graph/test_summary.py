@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +12,14 @@ import pytest
 
 from brickloop.graph import ci
 from brickloop.graph.failure import failing_line
-from brickloop.graph.reports import as_json, as_junit, as_lines, as_markdown
+from brickloop.graph.reports import (
+    as_code_quality,
+    as_json,
+    as_junit,
+    as_lines,
+    as_markdown,
+    as_metrics,
+)
 from brickloop.graph.summary import NotebookOutcome, State, Summary, critical_path
 
 EVIL = 'bad|<b>\x1b[31m"\n::error::x]; `*_'
@@ -97,6 +106,33 @@ def test_azure_devops_gets_logging_commands(tmp_path):
     assert "### Notebooks" in path.read_text(encoding="utf-8")
 
 
+def test_gitlab_gets_reports_and_sections():
+    (found,) = json.loads(as_code_quality(SUMMARY))
+    assert found["location"] == {"path": "nb/clean.py", "lines": {"begin": 7}}
+    assert found["severity"] == "critical"
+    assert found["description"].startswith("clean: bad|<b>")
+    assert "\x1b" not in as_code_quality(SUMMARY)
+    moved = Summary((replace(SUMMARY.outcomes[1], line=9),), 1.0)
+    assert json.loads(as_code_quality(moved))[0]["fingerprint"] == found["fingerprint"]
+    assert json.loads(as_code_quality(Summary(SUMMARY.outcomes[:1], 1.0))) == []
+
+    metrics = as_metrics(SUMMARY).splitlines()
+    assert 'brickloop_notebooks{state="up to date"} 3' in metrics
+    assert 'brickloop_notebook_seconds{notebook="clean"} 1.000' in metrics
+    assert metrics[-1] == "# EOF"
+
+    sections = ci.LogSections({"GITLAB_CI": "true"}, one_by_one=True)
+    begun, next_one, ended = sections.begin("load\n\x1b[31m"), sections.begin("b"), sections.end()
+    form = "\x1b\\[0Ksection_{}:\\d+:notebook_{}\r\x1b\\[0K"
+    assert re.fullmatch(form.format("start", 1) + "load.*\n", begun)
+    assert begun.count("\x1b") == 2, "a name brings no control characters along"
+    assert re.fullmatch(form.format("end", 1) + "\n" + form.format("start", 2) + "b\n", next_one)
+    assert re.fullmatch(form.format("end", 2) + "\n", ended)
+    assert sections.end() == ""
+    for environment, one_by_one in (({}, True), ({"GITLAB_CI": "true"}, False)):
+        assert ci.LogSections(environment, one_by_one=one_by_one).begin("x") == ""
+
+
 def test_outside_of_ci_nothing_is_written(tmp_path):
     assert ci.annotate(SUMMARY, {}) == []
     assert ci.write_step_summary(SUMMARY, tmp_path, {}) is None
@@ -105,8 +141,14 @@ def test_outside_of_ci_nothing_is_written(tmp_path):
 
 
 def test_files_are_written_where_they_are_asked_for(tmp_path):
-    asked = {"BRICKLOOP_JUNIT": "out/j.xml", "BRICKLOOP_SUMMARY": "s.json"}
-    assert ci.write_files(SUMMARY, tmp_path, asked) == [tmp_path / "out/j.xml", tmp_path / "s.json"]
+    asked = {
+        "BRICKLOOP_JUNIT": "out/j.xml",
+        "BRICKLOOP_SUMMARY": "s.json",
+        "BRICKLOOP_CODE_QUALITY": "gl-code-quality.json",
+        "BRICKLOOP_METRICS": "metrics.txt",
+    }
+    written = ci.write_files(SUMMARY, tmp_path, asked)
+    assert written == [tmp_path / name for name in asked.values()]
     assert ElementTree.parse(tmp_path / "out/j.xml").getroot().tag == "testsuite"
     assert json.loads((tmp_path / "s.json").read_text())["version"] == 1
 
