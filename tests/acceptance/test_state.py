@@ -59,6 +59,20 @@ def test_a_fresh_machine_runs_only_what_changed(machines, file):
     assert again.stdout == "nothing to do: 2 notebooks are up to date\n"
 
 
+def test_before_the_first_export_a_fresh_machine_runs_everything(machines):
+    first, second, _, variables = machines
+    none = type_command(first, "invoke", "state.import", **variables)
+    assert (none.returncode, none.stdout) == (0, ""), none.stderr
+    assert "yet: doit runs everything" in none.stderr
+    done = type_command(first, "doit", **variables)
+    assert sorted(ran(done.stderr)) == ["one", "two"]
+    assert type_command(first, "invoke", "state.export", **variables).returncode == 0
+    assert type_command(second, "invoke", "state.import", **variables).returncode == 0
+    after = type_command(second, "invoke", "plan", "--json", **variables)
+    steps = {one["step"] for graph in json.loads(after.stdout) for one in graph["notebooks"]}
+    assert steps == {"fetch"}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -75,15 +75,13 @@ def push_state(graph: NotebookGraph, data: bytes) -> str:
     return path
 
 
-def pull_state(graph: NotebookGraph) -> tuple[bytes, str]:
-    """The state that is kept in the workspace, and where; raises UsageError where there is none."""
+def pull_state(graph: NotebookGraph) -> tuple[bytes | None, str]:
+    """The state that is kept in the workspace, None where there is none, and where."""
     files, path = graph.deployment.state_place()
     try:
         return files.read(path), path
     except OutputUnavailable:
-        raise UsageError(
-            "no state is kept in the workspace", where=path, hint="keep one: invoke state.export"
-        ) from None
+        return None, path
 
 
 def _checked(data: bytes, where: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ def export(_context: Any, file: str = "") -> None:
 def take_over(_context: Any, file: str = "") -> None:
     """Take over what another machine knew: the next `doit` runs only what has changed since.
 
+    Where the workspace keeps nothing yet, that is said and is no failure.
+
     Example: invoke state.import --file state.json
     """
     from brickloop.display import diagnostics
@@ -41,6 +43,14 @@ def take_over(_context: Any, file: str = "") -> None:
     from brickloop.graph.state_file import import_state, pull_state, read_state
 
     graphs = project_graphs()
-    data, where = (read_state(Path(file)), file) if file else pull_state(graphs[0])
+    if file:
+        data, where = read_state(Path(file)), file
+    else:
+        found, where = pull_state(graphs[0])
+        if found is None:
+            # so it is before the first export, and a CI job asks each time
+            diagnostics.note(f"nothing is kept in {where} yet: doit runs everything")
+            return
+        data = found
     taken = import_state(graphs, data, where)
     diagnostics.note(f"took over the state of {', '.join(taken)} from {where}")
