@@ -25,7 +25,9 @@ from databricks.sdk.service.sql import (
 
 from brickloop.launcher import LocalServer
 
-ENDLESS = "SELECT count(*) FROM range(150000) a CROSS JOIN range(150000) b WHERE a.id + b.id = 7"
+ENDLESS = (
+    "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b WHERE a.id + b.id = 7"
+)
 # three chunks
 LARGE = "SELECT id, cast(id AS string) s, repeat('x', 100) t FROM range(350000)"
 EXTERNAL: dict[str, Any] = {"disposition": Disposition.EXTERNAL_LINKS}

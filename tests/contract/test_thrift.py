@@ -25,13 +25,11 @@ from databricks.sql.thrift_api.TCLIService import TCLIService, ttypes
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
-from brickloop.launcher import LocalServer, ensure_started
+from brickloop.launcher import LocalServer
 
 ENDLESS = (
     "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b WHERE a.id + b.id = 7"
 )
-# half a minute: an engine that was told to stop several of them may not rest before they end
-LONG = ENDLESS.replace("100000000", "150000")
 
 
 def connect(server: LocalServer, **arguments: Any) -> Any:
@@ -43,12 +41,6 @@ def connect(server: LocalServer, **arguments: Any) -> Any:
         _connection_uri=server.host + server.http_path,
         **arguments,
     )
-
-
-@pytest.fixture
-def fresh_server(server_root: Path) -> LocalServer:
-    """A server of one test's own, whose engine has stopped nothing yet."""
-    return ensure_started(server_root, idle_seconds=600)
 
 
 @pytest.fixture(scope="module")
@@ -448,8 +440,9 @@ def test_metadata_that_other_drivers_ask_for(wire: Wire, session: Any) -> None:
     assert wire("GetInfo", info).infoValue.stringValue == "Spark SQL"
 
 
-def engine_seconds(server: LocalServer) -> float:
-    """CPU time that the engine of a server has used."""
+def engine_seconds(server: LocalServer) -> dict[int, float]:
+    """CPU time that each engine of a server has used, by process; most of the time there is one."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             line = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
@@ -457,24 +450,33 @@ def engine_seconds(server: LocalServer) -> float:
         except OSError:
             continue
         if b"brickloop.localws.engine" in line and int(parts[1]) == server.pid:
-            return (int(parts[11]) + int(parts[12])) / 100
-    raise AssertionError("no engine")
+            found[int(folder.name)] = (int(parts[11]) + int(parts[12])) / 100
+    return found
+
+
+def wait_until_busy(server: LocalServer) -> None:
+    """Return when the engine computes; fails after a minute."""
+    before, deadline = sum(engine_seconds(server).values()), time.monotonic() + 60
+    while sum(engine_seconds(server).values()) - before < 0.5:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def wait_for_rest(server: LocalServer) -> None:
-    """Return when the engine uses no processor; a statement that runs on would use one."""
+    """Return when one engine is there and uses no processor; fails after a minute."""
     deadline = time.monotonic() + 60
     while True:
-        used = engine_seconds(server)
+        before = engine_seconds(server)
         time.sleep(0.5)
-        if engine_seconds(server) - used < 0.05:
+        after = engine_seconds(server)
+        used = sum(after.values()) - sum(before.values())
+        if len(after) == 1 and before.keys() == after.keys() and used < 0.05:
             return
         assert time.monotonic() < deadline
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads CPU times from /proc")
-def test_a_runaway_statement_is_canceled_and_the_engine_rests(fresh_server: LocalServer) -> None:
-    local_server = fresh_server
+def test_a_runaway_statement_is_canceled_and_the_engine_rests(local_server: LocalServer) -> None:
     with connect(local_server) as made:
         cursor = made.cursor()
         failures: list[BaseException] = []
@@ -486,10 +488,11 @@ def test_a_runaway_statement_is_canceled_and_the_engine_rests(fresh_server: Loca
                 failures.append(error)
 
         thread = threading.Thread(target=run_away)
-        before = engine_seconds(local_server)
+        wait_for_rest(local_server)
         thread.start()
+        wait_until_busy(local_server)
         deadline = time.monotonic() + 60
-        while engine_seconds(local_server) - before < 0.5 or cursor.active_command_id is None:
+        while cursor.active_command_id is None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         # others are answered meanwhile
@@ -506,6 +509,26 @@ def test_a_runaway_statement_is_canceled_and_the_engine_rests(fresh_server: Loca
         assert fresh.fetchone()[0] == 2
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads CPU times from /proc")
+def test_the_engine_rests_however_many_statements_were_stopped(local_server: LocalServer) -> None:
+    settings = {"STATEMENT_TIMEOUT": "1"}
+    with connect(local_server) as kept, kept.cursor() as cursor:
+        for text in (
+            "CREATE TEMPORARY VIEW ones AS SELECT 1 AS one",
+            "DECLARE VARIABLE seven INT DEFAULT 7",
+            "SET TIME ZONE 'Europe/Berlin'",
+        ):
+            cursor.execute(text)
+        for _ in range(4):
+            made = connect(local_server, session_configuration=settings)
+            with made, pytest.raises(ServerOperationError, match="limit of 1 s"):
+                made.cursor().execute(ENDLESS)
+            wait_for_rest(local_server)
+        # whether its engine had to be replaced or not, the session is what it was
+        cursor.execute("SELECT one, session.seven, current_timezone() FROM ones")
+        assert list(cursor.fetchone()) == [1, 7, "Europe/Berlin"]
+
+
 def test_a_statement_can_be_followed_and_fetched_later(connection: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute_async("SELECT count(*) FROM range(3000000)")
@@ -517,7 +540,7 @@ def test_a_statement_can_be_followed_and_fetched_later(connection: Any) -> None:
 
 
 def test_polls_wait_but_not_for_long(wire: Wire, session: Any) -> None:
-    answer = execute(wire, session, LONG, getDirectResults=None)
+    answer = execute(wire, session, ENDLESS, getDirectResults=None)
     request = ttypes.TGetOperationStatusReq(answer.operationHandle)
     wire("GetOperationStatus", request)
     begun = time.monotonic()
@@ -537,7 +560,7 @@ def test_polls_wait_but_not_for_long(wire: Wire, session: Any) -> None:
 
 
 def test_a_time_limit_ends_a_statement(wire: Wire, session: Any) -> None:
-    answer = execute(wire, session, LONG, queryTimeout=1, getDirectResults=None)
+    answer = execute(wire, session, ENDLESS, queryTimeout=1, getDirectResults=None)
     request = ttypes.TGetOperationStatusReq(answer.operationHandle)
     deadline = time.monotonic() + 60
     while (status := wire("GetOperationStatus", request)).operationState in {
@@ -552,21 +575,17 @@ def test_a_session_may_limit_its_statements(local_server: LocalServer) -> None:
     settings = {"STATEMENT_TIMEOUT": "1"}
     with connect(local_server, session_configuration=settings) as made, made.cursor() as cursor:
         with pytest.raises(ServerOperationError, match="limit of 1 s"):
-            cursor.execute(LONG)
+            cursor.execute(ENDLESS)
         cursor.execute("SELECT 1")
         assert cursor.fetchone()[0] == 1
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads CPU times from /proc")
-def test_closing_a_session_stops_what_runs_in_it(fresh_server: LocalServer) -> None:
-    local_server, wire = fresh_server, Wire(fresh_server)
+def test_closing_a_session_stops_what_runs_in_it(local_server: LocalServer, wire: Wire) -> None:
     session = wire("OpenSession", ttypes.TOpenSessionReq()).sessionHandle
-    before = engine_seconds(local_server)
+    wait_for_rest(local_server)
     answer = execute(wire, session, ENDLESS, getDirectResults=None)
-    deadline = time.monotonic() + 60
-    while engine_seconds(local_server) - before < 0.3:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until_busy(local_server)
     wire("CloseSession", ttypes.TCloseSessionReq(session))
     status = wire("GetOperationStatus", ttypes.TGetOperationStatusReq(answer.operationHandle))
     assert "Invalid OperationHandle" in status.status.errorMessage

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from brickloop.errors import ConnectionFailed
+from brickloop.localws.engine_watch import EngineWatch, Standing
 from brickloop.localws.layout import StoreLayout
 
 if TYPE_CHECKING:
@@ -17,6 +21,19 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("brickloop.localws")
 _READY_SECONDS = 120.0
+
+
+class Tenants(Protocol):
+    """Sessions that stay open on an engine while no statement runs in them."""
+
+    def begun_on(self, endpoint: str) -> int:
+        """How many calls to the engine at this address they have begun so far."""
+
+    def are_quiet_on(self, endpoint: str) -> bool:
+        """Whether the engine at this address does nothing for them."""
+
+    def move(self, endpoint: str, fresh: str) -> bool:
+        """Move those that are quiet to another engine; whether none is left."""
 
 
 class Compute:
@@ -28,11 +45,16 @@ class Compute:
 
     def __init__(self, layout: StoreLayout) -> None:
         self._layout = layout
-        self._wishes: queue.Queue[Future[str] | None] = queue.Queue()
+        self._wishes: queue.Queue[tuple[Future[Any], Callable[[], Any]] | None] = queue.Queue()
         self._keeper = threading.Thread(target=self._keep, name="compute", daemon=True)
         self._engine: Engine | None = None
         self._pool: KernelPool | None = None
         self._closed = False
+        self._leases: Counter[str] = Counter()
+        self._lease_count = 0
+        self._counting = threading.Lock()
+        self._tenants: list[Tenants] = []
+        self._watch = EngineWatch(self)
 
     def start(self, *, warm: bool = True) -> None:
         """Begin to start engine and pool, or when not ``warm`` wait for the first run to need them.
@@ -41,20 +63,71 @@ class Compute:
         """
         self._keeper.start()
         if warm:
-            self._wishes.put(Future())
+            self._wishes.put((Future(), self._ensure))
 
     def ready(self) -> tuple[str, KernelPool]:
         """The engine's address and the pool, both alive; waits for their start.
 
         Raises ConnectionFailed when one of them does not start.
         """
-        wish: Future[str] = Future()
-        if self._closed:
-            raise ConnectionFailed("the local workspace is stopping")
-        self._wishes.put(wish)
-        endpoint = wish.result(timeout=_READY_SECONDS)
+        endpoint = self._ask(self._ensure)
         assert self._pool is not None
         return endpoint, self._pool
+
+    @contextmanager
+    def lease(self) -> Iterator[tuple[str, KernelPool]]:
+        """What ``ready`` gives, for as long as it is held: this engine is not ended meanwhile."""
+        endpoint = self._ask(self._take_lease)
+        assert self._pool is not None
+        try:
+            yield endpoint, self._pool
+        finally:
+            with self._counting:
+                self._leases[endpoint] -= 1
+
+    def add_tenants(self, tenants: Tenants) -> None:
+        """Have sessions considered, and moved, when an engine is to be replaced."""
+        self._tenants.append(tenants)
+
+    def look_after_stop(self, endpoint: str) -> None:
+        """See to it that an engine comes to rest on which something was stopped."""
+        self._watch.look_at(endpoint)
+
+    def standing(self, endpoint: str) -> Standing:
+        """What the engine at this address is doing."""
+        with self._counting:
+            leases, begun = self._leases[endpoint], self._lease_count
+        used = leases > 0 or not all(each.are_quiet_on(endpoint) for each in self._tenants)
+        begun += sum(each.begun_on(endpoint) for each in self._tenants)
+        seconds = None if self._engine is None else self._engine.processor_seconds(endpoint)
+        return Standing(used, begun, seconds)
+
+    def supersede(self, endpoint: str) -> None:
+        """Have another engine take what comes from now on; it is started at once."""
+
+        def outdate() -> str:
+            if self._engine is not None:
+                self._engine.outdate(endpoint)
+            return self._ensure()
+
+        self._ask(outdate)
+
+    def vacate(self, endpoint: str) -> bool:
+        """Move sessions off an outdated engine, and end it when nobody is left; whether it is."""
+        fresh, _pool = self.ready()
+        moved = [each.move(endpoint, fresh) for each in self._tenants]
+        if not all(moved):
+            return False
+
+        def end() -> bool:
+            with self._counting:
+                if self._leases[endpoint] > 0:
+                    return False
+            if self._engine is not None:
+                self._engine.end(endpoint)
+            return True
+
+        return bool(self._ask(end))
 
     def is_engine_at(self, endpoint: str) -> bool:
         """Whether the engine runs, and listens at this address."""
@@ -65,17 +138,34 @@ class Compute:
         if self._pool is not None:
             self._pool.cancel(run_id)
 
+    def _ask(self, act: Callable[[], Any]) -> Any:
+        """What the keeper's thread makes of it."""
+        wish: Future[Any] = Future()
+        if self._closed:
+            raise ConnectionFailed("the local workspace is stopping")
+        self._wishes.put((wish, act))
+        return wish.result(timeout=_READY_SECONDS)
+
+    def _take_lease(self) -> str:
+        endpoint = self._ensure()
+        with self._counting:
+            self._leases[endpoint] += 1
+            self._lease_count += 1
+        return endpoint
+
     def stop(self) -> None:
         """End both, and every kernel with them."""
         self._closed = True
+        self._watch.close()
         if self._keeper.is_alive():
             self._wishes.put(None)
             self._keeper.join(timeout=10)
 
     def _keep(self) -> None:
-        while (wish := self._wishes.get()) is not None:
+        while (asked := self._wishes.get()) is not None:
+            wish, act = asked
             try:
-                wish.set_result(self._ensure())
+                wish.set_result(act())
             except Exception as error:  # noqa: BLE001 - the waiting run reports it
                 _LOG.exception("engine or kernel pool did not start")
                 wish.set_exception(error)

@@ -120,13 +120,17 @@ class DevKernel:
             host=server[0],
             token=server[1],
         )
-        endpoint, pool = self._compute.ready()
-        self._say("begun", id=request.id, output=str(self._layout.real(output)))
         try:
-            return pool.run(
-                replace(job, engine=endpoint),
-                lambda event: self._say("command", id=request.id, command=event["command"]),
-            )
+            with self._compute.lease() as (endpoint, pool):
+                self._say("begun", id=request.id, output=str(self._layout.real(output)))
+                outcome = pool.run(
+                    replace(job, engine=endpoint),
+                    lambda event: self._say("command", id=request.id, command=event["command"]),
+                )
+            if outcome.status != "success":
+                # whatever it had the engine do may go on there
+                self._compute.look_after_stop(endpoint)
+            return outcome
         finally:
             shutil.rmtree(self._layout.runs / str(request.id), ignore_errors=True)
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from brickloop.errors import ConnectionFailed
 from brickloop.localws.layout import StoreLayout
@@ -25,6 +26,7 @@ _CATALOG_NAME = re.compile(r"[a-z0-9_-]{1,255}")
 SPARE = "_spare"
 """How the engine's catalogs begin that stand in for those made while it runs."""
 _SPARES = 8
+_PROCESSOR_TIME = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _LARGEST_POOL = 64 * 2**30
 _SETTINGS = {
     "SAIL_CATALOG__DEFAULT_CATALOG": _DEFAULT_CATALOG,
@@ -40,7 +42,8 @@ class Engine:
     """One Sail server for one local workspace.
 
     The engine learns of catalogs when it starts. When there are new ones, another process takes the
-    sessions from then on; those that are open keep theirs until ``stop``.
+    sessions from then on; those that are open keep theirs until ``stop``. So it is with an engine
+    that does not rest (``engine_watch``), but that its sessions are moved and it is ended.
     """
 
     def __init__(self, layout: StoreLayout) -> None:
@@ -76,10 +79,35 @@ class Engine:
             self._process = None
             self._outdated.clear()
 
+    def outdate(self, endpoint: str) -> None:
+        """Give no more sessions to the engine at this address: the next ``start`` is another's."""
+        with self._lock:
+            if self._process is not None and endpoint == self._endpoint:
+                self._outdated[endpoint] = self._process
+                self._process = None
+
+    def end(self, endpoint: str) -> None:
+        """End an outdated engine, which nobody uses any more."""
+        with self._lock:
+            process = self._outdated.pop(endpoint, None)
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def processor_seconds(self, endpoint: str) -> float | None:
+        """The processor time that the engine at this address has used; None where none is told."""
+        with self._lock:
+            process = self._at(endpoint)
+        return None if process is None else processor_seconds(process.pid)
+
+    def _at(self, endpoint: str) -> subprocess.Popen[bytes] | None:
+        newest = endpoint == self._endpoint and self._process is not None
+        return self._process if newest else self._outdated.get(endpoint)
+
     def is_alive_at(self, endpoint: str) -> bool:
         """Whether an engine of ours, the newest or an outdated one, runs at this address."""
         with self._lock:
-            process = self._process if endpoint == self._endpoint else self._outdated.get(endpoint)
+            process = self._at(endpoint)
             return process is not None and process.poll() is None
 
     def is_alive(self) -> bool:
@@ -138,6 +166,27 @@ def _settings(catalogs: frozenset[str]) -> dict[str, str]:
         "SAIL_CATALOG__LIST": f"[{listed}]",
         "SAIL_RUNTIME__MEMORY_POOL__GREEDY__MAX_SIZE": str(largest),
     }
+
+
+def processor_seconds(pid: int) -> float | None:
+    """The processor time that a process has used so far, None where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    if sys.platform == "darwin":
+        asked = ["/bin/ps", "-o", "time=", "-p", str(pid)]
+        shown = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+        return read_processor_time(shown)
+    return None
+
+
+def read_processor_time(shown: str) -> float | None:
+    """Seconds of a time as ``ps`` writes it, ``[[days-]hours:]minutes:seconds``."""
+    found = _PROCESSOR_TIME.fullmatch(shown.strip())
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def die_with(parent: int) -> None:

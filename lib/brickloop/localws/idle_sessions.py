@@ -23,7 +23,7 @@ class IdleSessions:
     def borrow(self, catalog: str | None, schema: str | None) -> ClientSession:
         """A session of one's own; raises StatementError for an unknown catalog or schema."""
         while (session := self._pop()) is not None:
-            if self._is_current(session.endpoint):
+            if self._is_current(session.sql.endpoint):
                 try:
                     session.sql.use(catalog, schema)
                 except BaseException:
@@ -31,8 +31,8 @@ class IdleSessions:
                     raise
                 return session
             session.sql.close()
-        endpoint, sql = self._opener(catalog, schema, {})
-        return ClientSession(uuid.uuid4().bytes, "", endpoint, sql)
+        sql = self._opener(catalog, schema, {})
+        return ClientSession(uuid.uuid4().bytes, "", sql)
 
     def give_back(self, session: ClientSession) -> None:
         """Keep a session for the next statement; only one in which nothing was changed."""

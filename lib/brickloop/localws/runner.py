@@ -241,12 +241,15 @@ class _Execution:
                 job = self._job(attempt)
             except TaskRefused as refused:
                 return refused.ending, {"error": refused.ending.message}
-            endpoint, pool = self._runner.compute.ready()
-            if self._stopped is not None:
-                return self._stopped, {}
-            self._runs.advance(attempt.run_id, LifeCycle.RUNNING)
-            with _time_limit(attempt.spec.get("timeout_seconds") or 0, end_it):
-                outcome = pool.run(replace(job, engine=endpoint), log.record)
+            with self._runner.compute.lease() as (endpoint, pool):
+                if self._stopped is not None:
+                    return self._stopped, {}
+                self._runs.advance(attempt.run_id, LifeCycle.RUNNING)
+                with _time_limit(attempt.spec.get("timeout_seconds") or 0, end_it):
+                    outcome = pool.run(replace(job, engine=endpoint), log.record)
+            if outcome.status != "success":
+                # whatever it had the engine do may go on there
+                self._runner.compute.look_after_stop(endpoint)
             log.finish()
         return _ending(outcome, timed_out.is_set()), vars(outcome)
 

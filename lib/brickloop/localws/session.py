@@ -99,6 +99,20 @@ def open_session(
     return spark
 
 
+def reopen_session(spark: LocalSession, endpoint: str) -> LocalSession:
+    """A fresh session like this one on another engine."""
+    layout, _, user = spark._opening
+    return open_session(layout, endpoint, user=user, active=False)
+
+
+def carry_session(spark: LocalSession, fresh: LocalSession) -> None:
+    """Make a fresh session what another is, as far as that one's statements made it so.
+
+    Raises what the engine says to a view that can no longer be made, or to a schema that is gone.
+    """
+    spark._front.context.carry_to(fresh._front.context)
+
+
 def session_record(spark: SparkSession) -> SessionRecord:
     """What the session has read and written so far."""
     assert isinstance(spark, LocalSession)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OWN_VIEW = "__bl_"
 """How the names of views begin that statements make for themselves."""
+_KEPT_CHANGES = 10_000
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class SqlContext:
     """Session variables: their values as SQL, by name in lower case."""
     variable_types: dict[str, str] = field(default_factory=dict)
     """The types with which they were declared."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Spark settings as statements of the session left them."""
+    made: list[Callable[[SqlContext], object]] = field(default_factory=list)
+    """What made and dropped the session's temporary views, in its order, to be done again."""
 
     @property
     def registry(self) -> Registry:
@@ -81,6 +86,51 @@ class SqlContext:
         frame = DataFrame(CachedRelation(properties["sql_command_result"]), self.spark)
         frame._execution_info = info
         return frame
+
+    def set_conf(self, key: str, value: str) -> None:
+        """Change a Spark setting of the session."""
+        self.spark.conf.set(key, value)
+        self.settings[key] = value
+
+    def unset_conf(self, key: str) -> None:
+        """Give a Spark setting its default."""
+        self.spark.conf.unset(key)
+        self.settings.pop(key, None)
+
+    def change_views(self, text: str, *, bare: bool = True) -> None:
+        """Run a statement that makes or drops a temporary view, and remember it.
+
+        ``bare`` sends it as it is, its tables and paths led into the store already.
+        """
+        place = self.catalog.catalog, self.catalog.schema
+
+        def change(context: SqlContext) -> None:
+            if (context.catalog.catalog, context.catalog.schema) != place:
+                context.catalog.use(*place)
+            context.catalog.ensure_text(text)
+            if bare:
+                context.bare(text)
+            else:
+                context.engine(text)
+            context.made.append(change)
+            del context.made[:-_KEPT_CHANGES]
+
+        change(self)
+
+    def carry_to(self, other: SqlContext) -> None:
+        """Make a fresh session on another engine what this one is.
+
+        Raises what the engine says to a view that can no longer be made, or to a schema that is
+        gone.
+        """
+        for key, value in self.settings.items():
+            other.set_conf(key, value)
+        other.temporary_functions.update(self.temporary_functions)
+        other.variables.update(self.variables)
+        other.variable_types.update(self.variable_types)
+        for change in self.made:
+            change(other)
+        other.catalog.use(self.catalog.catalog, self.catalog.schema)
 
     def temporary_name(self) -> str:
         """A name for a temporary view of our own."""

@@ -107,7 +107,7 @@ def _create_view(
         word = "OR REPLACE TEMPORARY" if replace else "TEMPORARY"
         named = f" ({columns})" if columns else ""
         accepted = accept_query(context, query, cursor.args)
-        context.bare(f"CREATE {word} VIEW {quoted_name(parts[-1])}{named} AS {accepted}")
+        context.change_views(f"CREATE {word} VIEW {quoted_name(parts[-1])}{named} AS {accepted}")
         return context.nothing()
     name = context.catalog.qualify(parts)
     context.registry.check_catalog(name.catalog)
@@ -150,7 +150,7 @@ def _keep_view(context: SqlContext, entry: Entry) -> None:
 
 def _engine_view(context: SqlContext, cursor: Cursor) -> DataFrame:
     """CREATE TEMPORARY VIEW ... USING: a frame of the source."""
-    context.engine(cursor.text)
+    context.change_views(cursor.text, bare=False)
     return context.nothing()
 
 
@@ -159,7 +159,7 @@ def _drop_view(context: SqlContext, cursor: Cursor) -> DataFrame:
     parts = cursor.name()
     cursor.end()
     if context.is_temporary(parts):
-        context.bare(f"DROP VIEW {quoted_name(parts[-1])}")
+        context.change_views(f"DROP VIEW {quoted_name(parts[-1])}")
         return context.nothing()
     entry = context.registry.find(context.catalog.qualify(parts))
     if entry is None:

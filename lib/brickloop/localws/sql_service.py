@@ -6,6 +6,7 @@ import importlib
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ class SqlService:
             self.open_session, compute.is_engine_at, idle_seconds=session_seconds
         )
         self.idle_sessions = IdleSessions(self.open_session, compute.is_engine_at)
+        self._open: weakref.WeakSet[SqlSession] = weakref.WeakSet()
+        compute.add_tenants(self)
         self._loading = threading.Lock()
         self._lock = threading.Lock()
         self._thrift: dict[str, ThriftService] = {}
@@ -58,21 +61,41 @@ class SqlService:
 
     def open_session(
         self, catalog: str | None, schema: str | None, settings: Mapping[str, str]
-    ) -> tuple[str, SqlSession]:
-        """A session in the engine, which is started where it does not run, and its address."""
+    ) -> SqlSession:
+        """A session in the engine, which is started where it does not run."""
         self.load()
         from brickloop.localws.sql_session import SqlSession
 
-        endpoint, _pool = self._compute.ready()
-        session = SqlSession.open(
-            self._layout,
-            endpoint,
-            user=self._user,
-            catalog=catalog,
-            schema=schema,
-            conf=settings,
-        )
-        return endpoint, session
+        with self._compute.lease() as (endpoint, _pool):
+            session = SqlSession.open(
+                self._layout,
+                endpoint,
+                user=self._user,
+                catalog=catalog,
+                schema=schema,
+                conf=settings,
+            )
+            session.on_stop = self._compute.look_after_stop
+            with self._lock:
+                self._open.add(session)
+        return session
+
+    def begun_on(self, endpoint: str) -> int:
+        """How many calls its sessions have begun on the engine at this address."""
+        return sum(session.begun for session in self._open_on(endpoint))
+
+    def are_quiet_on(self, endpoint: str) -> bool:
+        """Whether the engine at this address does nothing for its sessions."""
+        return all(session.is_quiet for session in self._open_on(endpoint))
+
+    def move(self, endpoint: str, fresh: str) -> bool:
+        """Move the sessions that are quiet to another engine; whether none is left."""
+        moved = [session.move(fresh) for session in self._open_on(endpoint)]
+        return all(moved)
+
+    def _open_on(self, endpoint: str) -> list[SqlSession]:
+        with self._lock:
+            return [each for each in self._open if each.endpoint == endpoint and not each.closed]
 
     def thrift(self, warehouse_id: str) -> ThriftService:
         """The HiveServer2 side of a warehouse, which counts as used; raises ApiError (404)."""

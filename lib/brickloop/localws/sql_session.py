@@ -35,7 +35,8 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ from pyspark.sql.types import DataType, StructType
 from brickloop.localws.arrow_results import ResultShape, WireFormat, has_timestamps
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA
-from brickloop.localws.session import LocalSession, open_session
+from brickloop.localws.session import LocalSession, carry_session, open_session, reopen_session
 from brickloop.localws.sql_literals import SqlText
 from brickloop.localws.sql_tokens import string_literal
 
@@ -146,11 +147,27 @@ class StatementResult:
         return pa.Table.from_batches(self._batches, schema=self.schema)
 
 
+class _Reading:
+    """Rows that somebody may still read; gone when what reads them is."""
+
+
 class SqlSession:
     """A session of one client; made with ``open``."""
 
-    def __init__(self, spark: LocalSession) -> None:
+    def __init__(self, spark: LocalSession, endpoint: str) -> None:
         self._spark = spark
+        self.endpoint = endpoint
+        """The address of the engine that it is on."""
+        self.on_stop: Callable[[str], None] = _ignore
+        """Called with the engine's address when a statement under way was told to stop."""
+        self.closed = False
+        self.begun = 0
+        """How many calls to the engine it has begun."""
+        self._changed = threading.Condition()
+        self._calls = 0
+        self._moving = False
+        self._lost: StatementError | None = None
+        self._readings: weakref.WeakSet[_Reading] = weakref.WeakSet()
         self._default_tag = f"statement-{uuid.uuid4().hex}"
         self._canceled: set[str] = set()
         self._under_way: set[str] = set()
@@ -169,12 +186,8 @@ class SqlSession:
         """A fresh session; raises StatementError for a catalog, schema or setting that is wrong."""
         with _told():
             spark = open_session(layout, endpoint, user=user, active=False)
-            client: Any = spark.client
-            # an engine that died stays dead for its sessions: no minutes of retries, and none when
-            # this process ends
-            client.set_retry_policies([DefaultPolicy(max_retries=2)])
-            atexit.unregister(client._on_exit)
-            session = cls(spark)
+            _make_brief(spark)
+            session = cls(spark, endpoint)
         if catalog or schema:
             session.use(catalog, schema)
         for key, value in (conf or {}).items():
@@ -201,16 +214,20 @@ class SqlSession:
         """
         tag = tag or self._default_tag
         self._canceled.discard(tag)
-        with self._tagged(tag), self._told(tag, text):
+        reading = _Reading()
+        with self._calling(), self._tagged(tag), self._told(tag, text):
+            # until its rows are read or nobody can read them any more
+            self._readings.add(reading)
             answer = self._spark.answer(text, _arguments(parameters))
             if tag in self._canceled:
                 raise StatementError("canceled before it began")
             batches, kinds = self._rows(answer.frame)
             first = next(batches, None)
-        shape = ResultShape(kinds, wire or WireFormat(), self._zone_for(kinds))
+            zone = self._zone_for(kinds)
+        shape = ResultShape(kinds, wire or WireFormat(), zone)
         return StatementResult(
             shape,
-            self._stream(first, batches, shape, text, tag),
+            self._stream(first, batches, shape, text, tag, reading),
             is_command=answer.is_command,
             affected_rows=answer.affected,
         )
@@ -220,13 +237,14 @@ class SqlSession:
         tag = tag or self._default_tag
         self._canceled.add(tag)
         self._interrupt(tag)
+        self.on_stop(self.endpoint)
         if tag in self._under_way:
             # one that is only about to begin does not hear it
             threading.Thread(target=self._interrupt_on, args=(tag,), daemon=True).start()
 
     def time_zone(self) -> str:
         """The session's time zone."""
-        with _told():
+        with self._calling(), _told():
             return str(self._spark.conf.get("spark.sql.session.timeZone", "UTC"))
 
     def current(self) -> tuple[str, str]:
@@ -239,8 +257,67 @@ class SqlSession:
         for tag in list(self._under_way):
             self._canceled.add(tag)
             self._interrupt_on(tag)
-        with contextlib.suppress(Exception):
-            self._spark.stop()
+            self.on_stop(self.endpoint)
+        _end_quietly(self._spark)
+        self.closed = True
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the engine does nothing for it, and has no rows that somebody may still read."""
+        with self._changed:
+            return self._rests()
+
+    def move(self, endpoint: str) -> bool:
+        """Go on with another engine; False, and nothing done, while it is not quiet.
+
+        Settings, variables, functions, temporary views and what is current come along. Where they
+        cannot, the session is lost, and says so to every statement from then on. Statements that
+        come meanwhile wait.
+        """
+        with self._changed:
+            if not self._rests():
+                return False
+            self._moving = True
+        old = self._spark
+        try:
+            self._spark = reopen_session(old, endpoint)
+            _make_brief(self._spark)
+            carry_session(old, self._spark)
+        except Exception as error:  # noqa: BLE001 - the session's client is to hear of it
+            self._lost = StatementError(
+                "[INVALID_HANDLE.SESSION_CLOSED] The SQL engine had to be started anew, and this"
+                f" session could not be set up on it again: {error}. Open another session."
+                " SQLSTATE: HY000",
+                condition="INVALID_HANDLE.SESSION_CLOSED",
+                sqlstate="HY000",
+            )
+        finally:
+            with self._changed:
+                self.endpoint = endpoint
+                self._moving = False
+                self._changed.notify_all()
+        # the old engine may be slow to answer
+        threading.Thread(target=_end_quietly, args=(old,), daemon=True).start()
+        return True
+
+    def _rests(self) -> bool:
+        return not self._calls and not self._moving and not len(self._readings)
+
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[None]:
+        """Keep the session where it is while the engine is called."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._moving)
+            if self._lost is not None:
+                raise self._lost
+            self._calls += 1
+            self.begun += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._calls -= 1
+                self._changed.notify_all()
 
     def _interrupt(self, tag: str) -> None:
         with contextlib.suppress(Exception):
@@ -277,7 +354,7 @@ class SqlSession:
 
     def columns(self, catalog: str, schema: str, table: str) -> list[ColumnFacts]:
         """The columns of a table or view; raises StatementError where it is not there."""
-        with _told():
+        with self._calling(), _told():
             found = self._spark.columns_of((catalog, schema, table))
         lowered = (catalog.lower(), schema.lower(), table.lower())
         return [
@@ -309,13 +386,15 @@ class SqlSession:
         shape: ResultShape,
         text: str,
         tag: str,
+        reading: _Reading,
     ) -> Iterator[pa.RecordBatch]:
         if first is not None:
             yield shape.batch(first)
         while True:
-            with self._tagged(tag), self._told(tag, text):
+            with self._calling(), self._tagged(tag), self._told(tag, text):
                 following = next(batches, None)
             if following is None:
+                self._readings.discard(reading)
                 return
             yield shape.batch(following)
 
@@ -343,6 +422,23 @@ class SqlSession:
                 condition="OPERATION_CANCELED",
                 sqlstate="HY008",
             ) from None
+
+
+def _ignore(endpoint: str) -> None:
+    """Do nothing: nobody wants to hear of it."""
+
+
+def _make_brief(spark: LocalSession) -> None:
+    """Have a session's client give up soon: an engine that died stays dead for its sessions."""
+    client: Any = spark.client
+    client.set_retry_policies([DefaultPolicy(max_retries=2)])
+    # nor may it retry when this process ends
+    atexit.unregister(client._on_exit)
+
+
+def _end_quietly(spark: LocalSession) -> None:
+    with contextlib.suppress(Exception):
+        spark.stop()
 
 
 def type_name(kind: DataType) -> str:

@@ -80,7 +80,7 @@ def set_setting(context: SqlContext, cursor: Cursor) -> DataFrame:
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
     if key.lower() not in _IGNORED:
-        context.spark.conf.set(key, value)
+        context.set_conf(key, value)
     return context.rows(_PAIRS, [(key, value)])
 
 
@@ -90,7 +90,7 @@ def reset(context: SqlContext, cursor: Cursor) -> DataFrame:
         raise unsupported("RESET of all settings", "Name the setting: RESET <key>.")
     key = ".".join(cursor.name())
     cursor.end()
-    context.spark.conf.unset(_ALIASES.get(key.lower(), key))
+    context.unset_conf(_ALIASES.get(key.lower(), key))
     return context.nothing()
 
 
@@ -146,7 +146,7 @@ def _set_time_zone(context: SqlContext, cursor: Cursor) -> DataFrame:
                 "INVALID_PARAMETER_VALUE", f"The value of the time zone is invalid: '{zone}'."
             ) from None
     try:
-        context.spark.conf.set("spark.sql.session.timeZone", zone)
+        context.set_conf("spark.sql.session.timeZone", zone)
     except PySparkException as error:
         raise analysis_error("INVALID_PARAMETER_VALUE", str(error)) from None
     return context.nothing()

@@ -18,8 +18,8 @@ _LOG = logging.getLogger("brickloop.localws")
 _SWEEP_SECONDS = 30.0
 _ORPHAN_SECONDS = 900.0
 
-Opener = Callable[[str | None, str | None, Mapping[str, str]], "tuple[str, SqlSession]"]
-"""Opens a session for a catalog, schema and settings: the engine's address, and the session."""
+Opener = Callable[[str | None, str | None, Mapping[str, str]], "SqlSession"]
+"""Opens a session for a catalog, schema and settings."""
 
 
 class UnknownSession(Exception):
@@ -36,7 +36,6 @@ class ClientSession:
 
     id: bytes
     warehouse_id: str
-    endpoint: str
     sql: SqlSession
     statement_timeout: float = 0.0
     """Seconds that a statement may take, 0 for any; the setting STATEMENT_TIMEOUT."""
@@ -69,9 +68,9 @@ class WarehouseSessions:
         settings: Mapping[str, str] | None = None,
     ) -> ClientSession:
         """A new session; raises StatementFailed for an unknown catalog, schema or setting."""
-        endpoint, sql = self._opener(catalog, schema, settings or {})
+        sql = self._opener(catalog, schema, settings or {})
         timeout = _statement_timeout(settings or {})
-        session = ClientSession(uuid.uuid4().bytes, warehouse_id, endpoint, sql, timeout)
+        session = ClientSession(uuid.uuid4().bytes, warehouse_id, sql, timeout)
         with self._lock:
             self._sessions[session.id] = session
             if self._sweeper is None:
@@ -83,7 +82,7 @@ class WarehouseSessions:
         """The session, which counts as used now; raises UnknownSession."""
         with self._lock:
             session = self._sessions.get(session_id)
-            if session is not None and self._is_current(session.endpoint):
+            if session is not None and self._is_current(session.sql.endpoint):
                 session.last_used = time.monotonic()
                 return session
         if session is not None:
