@@ -69,6 +69,10 @@ class DevWorkflow:
         """
         return self._runner.deploy_file(Path(notebook_path))
 
+    def changed_since_sent(self, notebook_path: str | Path) -> dict[str, str]:
+        """What ``deploy_to_databricks`` would send: local files, each with its workspace path."""
+        return self._runner.changed_since_sent(Path(notebook_path))
+
     def run_in_databricks(
         self,
         notebook_path: str | Path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -225,6 +226,23 @@ class JobRunner:
             raise UsageError("there is no such file", where=str(path))
         file, _, folder = self._send_reach(path.resolve())
         return f"{folder}/{file.name}"
+
+    def changed_since_sent(self, path: Path) -> dict[str, str]:
+        """What ``deploy_file`` would send: local files, each with its workspace path."""
+        from brickloop.flows.reach import read_reach
+
+        if not path.is_file():
+            raise UsageError("there is no such file", where=str(path))
+        runs = self.runs()
+        assert self._ledger is not None
+        base, file, reached = read_reach(path.resolve(), self._ledger)
+        folder = self._folder(runs, base.name)
+        known = self._ledger.remote_hashes(self._key)
+        return {
+            os.path.relpath(each.path): f"{folder}/{each.name}"
+            for each in (file, *reached)
+            if known.get(f"{folder}/{each.name}") != each.sha256
+        }
 
     def runs(self) -> Runs:
         """The runs of the workspace, which is opened on the first call."""

@@ -241,8 +241,13 @@ def _status_line(report: SyncReport) -> str:
     return f"{', '.join(parts)}, {report.unchanged} unchanged"
 
 
-def write_sync_file(root: Path, local: str, workspace: str, direction: str) -> Path:
-    """A new ``.databricks_sync.json`` with one pair; raises UsageError where there is one."""
+def write_sync_file(
+    root: Path, local: str, workspace: str, direction: str, *, dry_run: bool = False
+) -> tuple[Path, dict[str, Any]]:
+    """A new ``.databricks_sync.json`` with one pair, and what is in it; ``dry_run`` writes nothing.
+
+    Raises UsageError where there is one.
+    """
     path = root / FILE_NAME
     pair = {"local": local, "workspace": workspace, "direction": direction}
     content = {
@@ -256,13 +261,18 @@ def write_sync_file(root: Path, local: str, workspace: str, direction: str) -> P
         parse_sync_file(path, text.encode())
     except SettingsError as error:
         raise UsageError(error.message, hint=error.hint) from None
+    there = UsageError("there is one already", where=str(path), hint="edit it")
+    if dry_run:
+        if path.exists():
+            raise there
+        return path, content
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError("there is one already", where=str(path), hint="edit it") from None
+        raise there from None
     write_schema(root / ".brickloop")
-    return path
+    return path, content
 
 
 def _allowed(session: SyncSession, words: SyncWords) -> tuple[SyncPair, ...]:

@@ -67,26 +67,41 @@ def show_history(
 
 
 def restore(
-    root: Path, path: str, number: int | None, *, project: str | None, profile: str | None
+    root: Path,
+    path: str,
+    number: int | None,
+    *,
+    project: str | None,
+    profile: str | None,
+    as_json: bool = False,
 ) -> None:
     """Put a kept version into its local file again."""
     with open_session(root, profile) as session:
         pair, below = session.locate(path, project=project)
         with opened(session, pair, PlanView(pair.name, quiet=True)) as sync:
             version = sync.restore(below, number)
+    if as_json:
+        console.write(json.dumps(_version_json(version), indent=2))
+        return
     diagnostics.note(
         f"{pair.local}/{version.name} holds version {version.number} again;"
         " the next sync carries it over"
     )
 
 
-def explain(root: Path, path: str, *, project: str | None, profile: str | None) -> None:
+def explain(
+    root: Path, path: str, *, project: str | None, profile: str | None, as_json: bool = False
+) -> None:
     """Say whether a path takes part in a sync, and why."""
     with open_session(root, profile) as session:
         pair, below = session.locate(path, project=project)
         folder = session.file.folder_of(pair)
         reason = session.selection_of(pair).why(below, is_folder=(folder / below).is_dir())
-        console.write(f"{pair.local}/{below}: {reason}")
+        if as_json:
+            facts = {"project": pair.name, "path": f"{pair.local}/{below}", "why": reason}
+            console.write(json.dumps(facts, indent=2, ensure_ascii=False))
+        else:
+            console.write(f"{pair.local}/{below}: {reason}")
 
 
 def _places(session: SyncSession, path: str, project: str | None) -> list[tuple[SyncPair, str]]:

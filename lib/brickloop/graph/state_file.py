@@ -32,16 +32,22 @@ def export_state(graphs: list[NotebookGraph]) -> bytes:
     return (json.dumps(state, indent=1, sort_keys=True) + "\n").encode()
 
 
-def import_state(graphs: list[NotebookGraph], data: bytes, where: str) -> list[str]:
-    """Names of the projects whose state was taken over; raises UsageError for what is no state."""
+def import_state(
+    graphs: list[NotebookGraph], data: bytes, where: str, *, dry_run: bool = False
+) -> list[str]:
+    """Names of the projects whose state was taken over, or, ``dry_run``, would be.
+
+    Raises UsageError for what is no state.
+    """
     projects = _checked(data, where)
     taken = []
     for graph in graphs:
         found = projects.get(graph.folder.name)
         if found is not None:
-            if found["user"]:
-                graph.ledger.record_fact("user", graph.key, found["user"])
-            graph.memory.restore(found)
+            if not dry_run:
+                if found["user"]:
+                    graph.ledger.record_fact("user", graph.key, found["user"])
+                graph.memory.restore(found)
             taken.append(graph.folder.name)
     if not taken:
         raise UsageError(

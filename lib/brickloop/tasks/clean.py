@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from brickloop.errors import UsageError
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 @command(
     workspace="reads",
+    changes="outputs, and with --remote the workspace",
     help={
         "remote": "also remove from the workspace what was sent and was not changed there",
         "select": "notebooks, such as '02_clean+' or 'tag:daily' (default: all)",
         "exclude": "notebooks that are left out, written likewise",
         "dry_run": "list, and remove nothing",
         "yes": "do not ask",
+        "json": "print JSON",
     },
 )
 def clean(
@@ -32,6 +35,7 @@ def clean(
     exclude: str = "",
     dry_run: bool = False,
     yes: bool = False,
+    json: bool = False,
 ) -> None:
     """Remove the outputs of notebooks; what is removed is listed first.
 
@@ -41,15 +45,17 @@ def clean(
     from brickloop.graph.dodo import project_graphs
 
     found = [_Cleaning(graph, remote, select, exclude) for graph in project_graphs()]
-    count = 0
-    for one in found:
+    count = sum(len(one.local) + len(one.sent) for one in found)
+    if json and (dry_run or yes):
+        # what would be asked about is no data
+        console.write(dumps([{**one.to_json(), "removed": not dry_run} for one in found], indent=2))
+    for one in found if not json else ():
         for path in one.local:
             console.write(f"output  {os.path.relpath(path, one.graph.settings.root)}")
         for remote_path in one.sent.values():
             console.write(f"remote  {remote_path}")
         for what in one.kept:
             diagnostics.note(f"kept: {what}")
-        count += len(one.local) + len(one.sent)
     if not count:
         diagnostics.note("there is nothing to remove")
         return
@@ -76,6 +82,16 @@ class _Cleaning:
         if remote:
             chosen = self._files() if select or exclude else None
             self.sent, self.kept = deployment.removable(chosen)
+
+    def to_json(self) -> dict[str, Any]:
+        """What is removed, and what is kept, in JSON types."""
+        root = self.graph.settings.root
+        return {
+            "folder": str(self.graph.folder),
+            "outputs": [os.path.relpath(path, root) for path in self.local],
+            "remote": list(self.sent.values()),
+            "kept": list(self.kept),
+        }
 
     def remove(self) -> None:
         for name in self.names:

@@ -16,15 +16,18 @@ from brickloop.tasks.words import CommandTask
 from brickloop.tasks.workspace_flags import Workspace, taking_flags
 
 INTERRUPTED = 130
+CHANGES = "brickloop_changes"
+"""The attribute of a command that says what it changes; empty for one that changes nothing."""
 
 
 def command(
-    *, workspace: Workspace | None = None, **options: Any
+    *, workspace: Workspace | None = None, changes: str | None = None, **options: Any
 ) -> Callable[[Callable[..., None]], Any]:
     """Make an invoke task of a function whose errors a person can read.
 
     ``options`` are those of ``invoke.task``. With ``workspace`` it takes ``--target`` and
-    ``--profile`` too, and ``--force`` where it ``sends``; see ``workspace_flags``.
+    ``--profile`` too, and ``--force`` where it ``sends``; see ``workspace_flags``. ``changes`` says
+    what it changes where that is not the workspace of a command that ``sends``.
 
     A BrickloopError, and an error of the SDK, the network, a database or a file, becomes a message
     with a hint on stderr and an exit code; Ctrl-C becomes 130; a reader that goes away ends the
@@ -58,7 +61,10 @@ def command(
                 code, _ = report_failure(error, _root())
                 raise Exit(code=code) from None
 
-        return task(**{"klass": CommandTask, **options})(guarded)
+        made = task(**{"klass": CommandTask, **options})(guarded)
+        what = "the workspace" if workspace == "sends" else ""
+        setattr(made, CHANGES, what if changes is None else changes)
+        return made
 
     return wrap
 

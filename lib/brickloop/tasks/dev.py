@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ def watch(
         "parameter": "key=value, may be given several times",
         "profile": _PROFILE,
         "compute": _COMPUTE,
+        "json": "print the result as JSON, and nothing else, on stdout",
     },
     positional=["notebook"],
     iterable=["parameter"],
@@ -92,33 +94,41 @@ def run(
     local: bool = False,
     profile: str = "",
     compute: str = "",
+    json: bool = False,
 ) -> None:
     """Deploy a notebook with what it reaches, run it and show it; or run it in the local kernel.
 
     Example: invoke dev.run projects/nyc_flights/01_load.py --local
     """
     from brickloop.flows.run import failure_of
-    from brickloop.tasks.run import read_parameters
+    from brickloop.tasks.run import read_parameters, write_json
 
     parameters = read_parameters(parameter, "")
     workflow = _workflow(profile, compute)
     try:
-        if local:
-            result = workflow.run_locally(notebook, parameters)
-        else:
-            result = workflow.run_in_databricks(notebook, parameters)
+        work = workflow.run_locally if local else workflow.run_in_databricks
+        result = work(notebook, parameters, show=not json)
     finally:
         workflow.close()
+    if json and result.run is not None:
+        write_json(result.run, Path(notebook).stem)
     if not result.success and result.run is not None:
         raise failure_of(result.run, notebook)
 
 
 @command(
     workspace="sends",
-    help={"notebook": "path of the notebook", "profile": _PROFILE},
+    help={
+        "notebook": "path of the notebook",
+        "profile": _PROFILE,
+        "dry_run": "list what would be sent, and send nothing",
+        "json": "print JSON",
+    },
     positional=["notebook"],
 )
-def deploy(_context: Any, notebook: str, profile: str = "") -> None:
+def deploy(
+    _context: Any, notebook: str, profile: str = "", dry_run: bool = False, json: bool = False
+) -> None:
     """Send a notebook with what it reaches, where that changed, and print its workspace path.
 
     Example: invoke dev.deploy projects/nyc_flights/01_load.py
@@ -127,9 +137,19 @@ def deploy(_context: Any, notebook: str, profile: str = "") -> None:
 
     workflow = _workflow(profile)
     try:
-        console.write(workflow.deploy_to_databricks(notebook))
+        changed = workflow.changed_since_sent(notebook)
+        if dry_run:
+            lines = [f"{local} -> {remote}" for local, remote in changed.items()]
+        else:
+            lines = [workflow.deploy_to_databricks(notebook)]
     finally:
         workflow.close()
+    if json:
+        facts = {"sends": changed, "dry_run": dry_run, "path": None if dry_run else lines[0]}
+        console.write(dumps(facts, indent=2, ensure_ascii=False))
+        return
+    for line in lines:
+        console.write(line)
 
 
 def _workflow(profile: str, compute: str = "") -> DevWorkflow:

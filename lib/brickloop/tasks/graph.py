@@ -13,6 +13,7 @@ from brickloop.tasks.command import command
 if TYPE_CHECKING:
     from brickloop.graph.decision import Decision
     from brickloop.graph.notebook_graph import NotebookGraph
+    from brickloop.graph.session import Choice
 
 _SELECT = {
     "select": "notebooks, such as '02_clean+', '+report', 'tag:daily', 'state:modified+'",
@@ -36,6 +37,34 @@ def plan(
 
     Example: invoke plan --select "02_clean+"
     """
+    busy = _plan(select, exclude, as_json=json)
+    if busy and check:
+        raise Exit(code=_SOMETHING_TO_DO)
+
+
+def _run(words: list[str], choice: Choice, *, as_json: bool) -> int:
+    """doit's exit code; as JSON, stdout holds what came of it alone, and stderr all else."""
+    import contextlib
+    import sys
+    import tempfile
+    from pathlib import Path
+
+    from brickloop.display import console
+    from brickloop.graph.dodo import run_doit
+
+    if not as_json:
+        return run_doit(words, choice)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "summary.json"
+        with contextlib.redirect_stdout(sys.stderr):
+            code = run_doit([*words, "-r", "summary", "-o", str(path)], choice)
+        if path.is_file() and (text := path.read_text(encoding="utf-8").strip()):
+            console.write(text)
+    return code
+
+
+def _plan(select: str, exclude: str, *, as_json: bool) -> int:
+    """Show what would be done; for how many notebooks that is something."""
     from brickloop.display import console
     from brickloop.graph.decision import Step
     from brickloop.graph.dodo import project_graphs
@@ -46,7 +75,7 @@ def plan(
         decisions = graph.decisions()
         chosen = [decisions[name] for name in graph.select(select, exclude)]
         busy += sum(found.step is not Step.NOTHING for found in chosen)
-        if json:
+        if as_json:
             shown.append(
                 {
                     "folder": str(graph.folder),
@@ -56,10 +85,9 @@ def plan(
             )
         else:
             _show_plan(graph, chosen)
-    if json:
+    if as_json:
         console.write(dumps(shown, indent=2))
-    if busy and check:
-        raise Exit(code=_SOMETHING_TO_DO)
+    return busy
 
 
 @command(workspace="reads", help={"notebook": "name or path of a notebook", "json": "print JSON"})
@@ -92,6 +120,7 @@ def why(_context: Any, notebook: str, json: bool = False) -> None:
     help={
         **_SELECT,
         "format": "tree, mermaid, dot, html or json",
+        "json": "as --format json",
         "output": "file to write to instead of the terminal",
         "unresolved": "list what cannot be seen: names that are computed at run time",
     },
@@ -103,6 +132,7 @@ def graph(
     format: str = "tree",
     output: str = "",
     unresolved: bool = False,
+    json: bool = False,
 ) -> None:
     """Draw the graph of the project's notebooks.
 
@@ -114,6 +144,11 @@ def graph(
     from brickloop.graph.dodo import project_graphs
     from brickloop.graph.explanation import unresolved_in
 
+    if json:
+        if unresolved or format not in {"tree", "json"}:
+            other = "--unresolved" if unresolved else f"--format {format}"
+            raise UsageError(f"--json and {other} exclude each other")
+        format = "json"
     graphs = project_graphs()
     if unresolved:
         lines = [
@@ -140,6 +175,8 @@ def graph(
         "jobs": "how many notebooks at once",
         "keep_going": "a failure stops only what depends on it",
         "detach": "Ctrl-C leaves runs to themselves, and the next time takes them up again",
+        "dry_run": "show what would be done, as invoke plan does, and do nothing",
+        "json": "print what came of each notebook as JSON, and nothing else, on stdout",
         "as_job": "run them in one go as tasks of one job, which may be given a name",
     },
     optional=["as_job"],
@@ -154,6 +191,8 @@ def build(
     keep_going: bool = False,
     detach: bool = False,
     as_job: str | bool | None = None,
+    dry_run: bool = False,
+    json: bool = False,
 ) -> None:
     """Do what `doit` does for the notebooks that are chosen, and for them alone.
 
@@ -161,9 +200,14 @@ def build(
 
     Example: invoke build --select "state:modified+" --jobs 4
     """
-    from brickloop.graph.dodo import run_doit
+    from brickloop.display import diagnostics
     from brickloop.graph.session import Choice
 
+    if dry_run:
+        _plan(select, exclude, as_json=json)
+        if force or full_refresh:
+            diagnostics.note("forced: all that are chosen would be run")
+        return
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}", hint="give 1 or more")
     words = ["run", "-n", str(jobs if jobs > 1 else 0), "-P", "thread"]
@@ -178,7 +222,7 @@ def build(
         bool(as_job),
         as_job if isinstance(as_job, str) else None,
     )
-    code = run_doit(words, choice)
+    code = _run(words, choice, as_json=json)
     if code:
         raise Exit(code=code)
 

@@ -22,6 +22,7 @@ _QUERY_HELP = {
     "y": "after --chart: the column of numbers",
     "file": "read the statements from a file",
     "param": "name=value or name:type=value for :name, bound; may be given several times",
+    "json": "as --format json",
     "format": "table, csv, json, jsonl, markdown, vertical, parquet or arrow",
     "output": "write the result to a file; its suffix says the format",
     "limit": "most rows to fetch",
@@ -40,6 +41,7 @@ _QUERY_HELP = {
 
 @command(
     workspace="reads",
+    changes="what the statements change",
     help=_QUERY_HELP,
     klass=WordTask,
     positional=["sql", "x", "y"],
@@ -64,6 +66,7 @@ def query(
     offline: bool = False,
     fresh: bool = False,
     chart: str | None = None,
+    json: bool = False,
     profile: str | None = None,
 ) -> None:
     """Run SQL statements and show their results; the same query again is answered from the cache.
@@ -72,12 +75,14 @@ def query(
     """
     from brickloop.flows.query import QueryWords, run_query
 
+    if json and format not in {None, "json"}:
+        raise UsageError(f"--json and --format {format} exclude each other")
     text, axes = sort_words([sql, x, y], has_file=file is not None, has_chart=chart is not None)
     words = QueryWords(
         sql=text,
         file=file,
         parameters=param,
-        form=format,
+        form="json" if json else format,
         output=output,
         limit=limit,
         ttl=ttl,
@@ -179,17 +184,36 @@ def cache_list(_context: Any, json: bool = False) -> None:
         diagnostics.note("no query result is kept")
 
 
-@command(name="clear", help={"older_than": "only results older than this: 300, 5m, 2h, 1d"})
-def cache_clear(_context: Any, older_than: str | None = None) -> None:
+@command(
+    name="clear",
+    changes="kept query results",
+    help={
+        "older_than": "only results older than this: 300, 5m, 2h, 1d",
+        "dry_run": "say how many would be forgotten, and forget none",
+        "json": "print JSON",
+    },
+)
+def cache_clear(
+    _context: Any, older_than: str | None = None, dry_run: bool = False, json: bool = False
+) -> None:
     """Forget the query results that are kept.
 
     Example: invoke cache.clear --older-than 1h
     """
-    from brickloop.display import diagnostics
+    from brickloop.display import console, diagnostics
 
     border = parse_duration(older_than, "--older-than") if older_than else None
-    removed = _open_cache().clear(border)
-    diagnostics.note(f"{removed:,} result{'' if removed == 1 else 's'} forgotten")
+    cache = _open_cache()
+    if dry_run:
+        ages = [_age(entry.head.created) for entry in cache.entries()]
+        count = sum(border is None or age > border for age in ages)
+    else:
+        count = cache.clear(border)
+    if json:
+        console.write(dumps({"results": count, "dry_run": dry_run}))
+        return
+    said = "would be forgotten" if dry_run else "forgotten"
+    diagnostics.note(f"{count:,} result{'' if count == 1 else 's'} {said}")
 
 
 @command(

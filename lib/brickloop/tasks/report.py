@@ -10,6 +10,7 @@ from brickloop.tasks.command import command
 
 @command(
     workspace="reads",
+    changes="the page of all notebooks, below outputs",
     help={
         "open": "open the page in the browser",
         "json": "print the same as JSON, and write no page",

@@ -92,7 +92,7 @@ def run(
         runner.close()
     assert result.run is not None
     if json:
-        _write_json(result.run, Path(notebook).stem)
+        write_json(result.run, Path(notebook).stem)
     if not no_wait and not result.success:
         raise failure_of(result.run, notebook)
 
@@ -183,7 +183,7 @@ def output(
     finally:
         runner.close()
     if json:
-        _write_json(result, name)
+        write_json(result, name)
     ended = result.status.life_cycle.is_final
     if exit_code and ended and not result.status.succeeded:
         raise failure_of(result, name)
@@ -259,7 +259,8 @@ def _row(status: RunStatus) -> list[Any]:
     ]
 
 
-def _write_json(result: RunResult, name: str) -> None:
+def write_json(result: RunResult, name: str) -> None:
+    """Print a run's result as JSON."""
     from brickloop.display import console
     from brickloop.report.saved import as_json
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def push(
     )  # fmt: skip
 
 
-@command(workspace="reads", help={**_HELP, **_PULL})
+@command(workspace="reads", changes="the local folder", help={**_HELP, **_PULL})
 def pull(
     _context: Any,
     project: str = "",
@@ -158,15 +159,22 @@ def history(
 
 @command(
     workspace="reads",
+    changes="a local file",
     help={
         **_PATH,
         "version": "a version's number in sync.history (default: the newest that is not what the"
         " file holds)",
+        "json": _HELP["json"],
     },
     positional=["path"],
 )
 def restore(
-    _context: Any, path: str, version: int = 0, project: str = "", profile: str = ""
+    _context: Any,
+    path: str,
+    version: int = 0,
+    project: str = "",
+    profile: str = "",
+    json: bool = False,
 ) -> None:
     """Put a kept version into its local file again; what the file holds now is kept too.
 
@@ -182,6 +190,7 @@ def restore(
         version or None,
         project=project or None,
         profile=profile or None,
+        as_json=json,
     )
 
 
@@ -211,30 +220,57 @@ def resolve(
     )
 
 
-@command(workspace="reads", help=_PATH, positional=["path"])
-def explain(_context: Any, path: str, project: str = "", profile: str = "") -> None:
+@command(workspace="reads", help={**_PATH, "json": _HELP["json"]}, positional=["path"])
+def explain(
+    _context: Any, path: str, project: str = "", profile: str = "", json: bool = False
+) -> None:
     """Say why a file takes part in a sync, or why not.
 
     Example: invoke sync.explain projects/my_project/data/big.csv
     """
     from brickloop.flows.sync_versions import explain as say_why
 
-    say_why(find_root(Path.cwd()), path, project=project or None, profile=profile or None)
+    say_why(
+        find_root(Path.cwd()), path, project=project or None, profile=profile or None, as_json=json
+    )
 
 
-@command(help={"local": "local folder, relative to the project", "workspace": "workspace folder,"
-               " /Workspace/... or ~/...", "direction": "push, pull or bidirectional"},
-         positional=["local", "workspace"])  # fmt: skip
-def init(_context: Any, local: str, workspace: str, direction: str = "bidirectional") -> None:
+@command(
+    changes="the sync file",
+    help={
+        "local": "local folder, relative to the project",
+        "workspace": "workspace folder, /Workspace/... or ~/...",
+        "direction": "push, pull or bidirectional",
+        "dry_run": "show what would be written, and write nothing",
+        "json": _HELP["json"],
+    },
+    positional=["local", "workspace"],
+)
+def init(
+    _context: Any,
+    local: str,
+    workspace: str,
+    direction: str = "bidirectional",
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
     """Write a .databricks_sync.json with one pair.
 
     Example: invoke sync.init notebooks '~/notebooks'
     """
-    from brickloop.display import diagnostics
+    from brickloop.display import console, diagnostics
     from brickloop.flows.sync import write_sync_file
 
-    path = write_sync_file(find_root(Path.cwd()), local, workspace, direction)
-    diagnostics.note(f"wrote {path}; see what a sync would do: invoke sync.status")
+    root = find_root(Path.cwd())
+    path, content = write_sync_file(root, local, workspace, direction, dry_run=dry_run)
+    if json:
+        facts = {"path": str(path), "content": content, "dry_run": dry_run}
+        console.write(dumps(facts, indent=2, ensure_ascii=False))
+    elif dry_run:
+        console.write(dumps(content, indent=4, ensure_ascii=False))
+        diagnostics.note(f"not written: {path}")
+    else:
+        diagnostics.note(f"wrote {path}; see what a sync would do: invoke sync.status")
 
 
 def _words(
