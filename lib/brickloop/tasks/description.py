@@ -11,6 +11,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from invoke import Argument, Collection, Task
@@ -46,11 +47,13 @@ ENVIRONMENT = {
 _TASKS_OF_NOTEBOOK = ("upload", "run", "fetch")
 
 
-def describe(collection: Collection, root: Path) -> dict[str, Any]:
+def describe(root: Path) -> dict[str, Any]:
     """All that an editor or an agent needs to know of the tool in one project, in JSON types.
 
     What cannot be had, because a file is broken, is missing and named under ``problems``.
     """
+    problems: list[str] = []
+    collection = project_commands(root, problems)
     facts: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "name": "brickloop",
@@ -62,9 +65,30 @@ def describe(collection: Collection, root: Path) -> dict[str, Any]:
         "exit_codes": {str(code): text for code, text in EXIT_CODES.items()},
         "environment": [{"name": name, "description": text} for name, text in ENVIRONMENT.items()],
         "schemas": _schemas(),
-        "problems": [],
     }
-    return {**facts, **_of_project(root, facts["problems"])}
+    return {**facts, **_of_project(root, problems), "problems": problems}
+
+
+def project_commands(root: Path, problems: list[str]) -> Collection:
+    """The commands of a project's tasks.py, its own ones among them; without one brickloop's.
+
+    A tasks.py that cannot be loaded is named in ``problems``.
+    """
+    from brickloop.tasks.namespace import namespace
+
+    path = root / "tasks.py"
+    if not path.is_file():
+        return namespace()
+    try:
+        loaded = sys.modules.get("tasks")
+        if loaded is None or Path(loaded.__file__ or "") != path:
+            loaded = ModuleType("tasks")
+            loaded.__file__ = str(path)
+            exec(compile(path.read_bytes(), str(path), "exec"), loaded.__dict__)
+        return Collection.from_module(loaded)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  it may do anything
+        problems.append(f"{path}: it cannot be loaded: {type(error).__name__}: {error}")
+        return namespace()
 
 
 def commands_of(collection: Collection) -> Iterator[tuple[str, Task]]:
@@ -80,6 +104,7 @@ def describe_command(name: str, task: Task) -> dict[str, Any]:
     names = {one["name"] for one in arguments}
     return {
         "name": name,
+        "origin": "brickloop" if hasattr(task, CHANGES) else "project",
         "summary": " ".join(text.split("\n\n", 1)[0].split()),
         "help": text,
         "example": example_of(text) or None,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @command(
+    changes="a new folder or file",
     help={
         "name": "the new folder, also as a path; with .py, .sql or .ipynb a notebook",
         "template": "what it is made from; --list-templates shows all",

@@ -1,4 +1,4 @@
-"""The commands about the project and the tool: doctor, version."""
+"""The commands about the project and the tool: doctor, info, version."""
 
 from __future__ import annotations
 
@@ -65,3 +65,24 @@ def version(_context: Any, json: bool = False) -> None:
         return
     for name, value in facts.items():
         console.write(f"{name:<14} {value or 'not installed'}")
+
+
+@command(help={"json": "print one JSON document, of which the schema is published"})
+def info(_context: Any, json: bool = False) -> None:
+    """Describe the whole tool: commands, settings, variables, files, notebooks, exit codes.
+
+    No workspace is asked. With --json it is for editors and agents: every command with every
+    argument, its help, its example, and whether it changes something.
+
+    Example: invoke info --json
+    """
+    from brickloop.config.settings import find_root
+    from brickloop.display import console
+    from brickloop.display.info_view import show_info
+    from brickloop.tasks.description import describe
+
+    facts = describe(find_root(Path.cwd()))
+    if json:
+        console.write(dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        show_info(facts)
