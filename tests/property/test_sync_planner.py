@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import replace
 
 from brickloop.model.notebook import Language, NotebookFormat
-from brickloop.sync.plan import Action, Plan, Verb, reconcile
+from brickloop.sync.plan import Action, Plan, Verb
+from brickloop.sync.reconciler import reconcile
 from brickloop.sync.remote import Kind, Stamp
 from brickloop.sync.versions import (
     Ancestor,

@@ -33,7 +33,8 @@ from brickloop.sync.local_writer import LocalWriter
 from brickloop.sync.lock import held_lock
 from brickloop.sync.objects import KEEP_SECONDS, ObjectStore
 from brickloop.sync.pace import DEFAULT_PARALLEL, Crew, Pace
-from brickloop.sync.plan import SAFE, Decision, Held, Mode, Plan, reconcile, within
+from brickloop.sync.plan import SAFE, Decision, Held, Mode, Plan, within
+from brickloop.sync.reconciler import reconcile
 from brickloop.sync.recovery import recover_local
 from brickloop.sync.remote import Kind, Remote
 from brickloop.sync.remote_writer import RemoteWriter

@@ -21,7 +21,8 @@ from brickloop.sync.content import (
     workspace_name,
 )
 from brickloop.sync.ledger import Ledger, RemoteObject
-from brickloop.sync.plan import PUSH, Verb, reconcile
+from brickloop.sync.plan import PUSH, Verb
+from brickloop.sync.reconciler import reconcile
 from brickloop.sync.remote import (
     AlreadyThere,
     Content,

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from brickloop.sync.halts import find_halts
-from brickloop.sync.plan import PULL, PUSH, ROWS, SAFE, Mode, Plan, Verb, reconcile
+from brickloop.sync.plan import PULL, PUSH, SAFE, Mode, Plan, Verb
+from brickloop.sync.reconciler import ROWS, reconcile
 from brickloop.sync.remote import Kind, Stamp
 from brickloop.sync.versions import Ancestor, Side, Version
 
