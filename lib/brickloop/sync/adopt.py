@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brickloop.sync import state as memory
 from brickloop.sync.ledger import Ledger, RemoteObject
-from brickloop.sync.scan import LocalScan
+from brickloop.sync.local_scan import LocalScan
 from brickloop.sync.state import SyncState
 from brickloop.sync.transfer import CANONICAL
 from brickloop.sync.versions import Ancestor, Version

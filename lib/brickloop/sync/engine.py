@@ -29,6 +29,7 @@ from brickloop.sync.holds import (
     take_away,
 )
 from brickloop.sync.ledger import Ledger, RemoteObject
+from brickloop.sync.local_scan import LocalScan
 from brickloop.sync.local_writer import LocalWriter
 from brickloop.sync.lock import held_lock
 from brickloop.sync.objects import KEEP_SECONDS, ObjectStore
@@ -39,7 +40,6 @@ from brickloop.sync.recovery import recover_local
 from brickloop.sync.remote import Kind, Remote
 from brickloop.sync.remote_writer import RemoteWriter
 from brickloop.sync.report import Change, Failure, SyncReport, change_of, planned
-from brickloop.sync.scan import LocalScan
 from brickloop.sync.selection import Selection
 from brickloop.sync.state import Hold, KeptVersion, SyncState
 from brickloop.sync.survey import Survey, Surveyor

@@ -17,7 +17,7 @@ from brickloop.sync.content import (
 from brickloop.sync.pace import Pace
 from brickloop.sync.plan import Action
 from brickloop.sync.remote import Content, Kind, Missing, Remote
-from brickloop.sync.scan import remote_version
+from brickloop.sync.remote_scan import remote_version
 from brickloop.sync.tree import DiskTree
 from brickloop.sync.versions import Ancestor, Side, Version
 

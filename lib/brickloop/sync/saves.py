@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from brickloop.sync import state as memory
 from brickloop.sync.content import canonical_hash
 from brickloop.sync.engine import Synchronizer
+from brickloop.sync.local_scan import LocalScan, scan_paths
 from brickloop.sync.plan import Action, Plan, Verb
 from brickloop.sync.remote import Kind, RemoteFault, Stamp
+from brickloop.sync.remote_scan import RemoteScan, remote_version, scan_remote
 from brickloop.sync.report import SyncReport
-from brickloop.sync.scan import LocalScan, RemoteScan, remote_version, scan_paths, scan_remote
 from brickloop.sync.state import Hold
 from brickloop.sync.survey import Survey
 from brickloop.sync.versions import Ancestor, Side, Version

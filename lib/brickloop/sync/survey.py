@@ -7,22 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from brickloop.errors import UsageError
 from brickloop.sync import state as memory
+from brickloop.sync.blocks import hold_blocked, hold_lookalikes
 from brickloop.sync.content import content_hash
+from brickloop.sync.inspector import Inspector
 from brickloop.sync.ledger import RemoteObject
+from brickloop.sync.local_scan import LocalScan, scan_local
 from brickloop.sync.objects import ObjectStore
 from brickloop.sync.pace import Crew, Pace
 from brickloop.sync.recovery import recover_local, recover_remote
 from brickloop.sync.remote import Kind, Missing, Remote
-from brickloop.sync.scan import (
-    Inspector,
-    LocalScan,
-    RemoteScan,
-    drop_uncounted_folders,
-    hold_blocked,
-    hold_lookalikes,
-    scan_local,
-    scan_remote,
-)
+from brickloop.sync.remote_scan import RemoteScan, drop_uncounted_folders, scan_remote
 from brickloop.sync.selection import Selection
 from brickloop.sync.state import SyncState
 from brickloop.sync.tree import DiskTree

@@ -34,7 +34,7 @@ from brickloop.sync.remote import (
     Throttled,
     WorkspaceRemote,
 )
-from brickloop.sync.scan import remote_version
+from brickloop.sync.remote_scan import remote_version
 from brickloop.sync.versions import Ancestor, Version
 
 if TYPE_CHECKING:

@@ -148,3 +148,12 @@ def equal_now(local: Version, remote: Version) -> Ancestor:
         local.format,
         remote.stamp,
     )
+
+
+def parents(path: str) -> set[str]:
+    """The folders that a slot or local path is in, without the root."""
+    found = set()
+    while "/" in path:
+        path = path.rsplit("/", 1)[0]
+        found.add(path)
+    return found
