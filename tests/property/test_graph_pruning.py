@@ -43,7 +43,7 @@ class RecordingDeployment(Deployment):
         self.done.append(f"upload {name}")
         self._ledger.record_fact("user", self._key, "u")
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        remote = f"{self._default_folder('u')}/{name}"
+        remote = f"{self._known_folder()}/{name}"
         self._ledger.record_remote_object(
             self._key, RemoteObject(remote, sha256, "NOTEBOOK", None, None)
         )
