@@ -28,3 +28,14 @@ def flags(values: Mapping[str, str | None]) -> Iterator[None]:
         yield
     finally:
         _Given.values = before
+
+
+@contextmanager
+def no_flags() -> Iterator[None]:
+    """Within, no flags hold: for the settings of another project than the command was typed for."""
+    before = _Given.values
+    _Given.values = {}
+    try:
+        yield
+    finally:
+        _Given.values = before

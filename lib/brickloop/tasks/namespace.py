@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from brickloop.tasks import clean, dev, graph, local, new, project, query, report, run, state, sync
+from brickloop.tasks import (
+    adopt,
+    clean,
+    dev,
+    graph,
+    local,
+    new,
+    project,
+    query,
+    report,
+    run,
+    state,
+    sync,
+)
 from brickloop.tasks.parsing import explain_wrong_words
 
 
@@ -17,6 +30,7 @@ def namespace() -> Collection:
     commands.add_task(run.output)
     for task in _tasks(graph):
         commands.add_task(task)
+    commands.add_task(adopt.adopt)
     commands.add_task(clean.clean)
     commands.add_task(report.report)
     commands.add_task(query.query)
