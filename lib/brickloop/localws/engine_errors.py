@@ -39,6 +39,10 @@ _ELSEWHERE = re.compile(
     r"|is_account_group_member$|read_kafka$|read_pubsub$|read_kinesis$|cloud_files|event_log$)"
 )
 """Functions that need more of Databricks than an engine."""
+_CASTS = re.compile(
+    r"\bcast\s*\(|::|\b(?:tinyint|smallint|int|bigint)\s*\(|\.(?:cast|astype)\s*\(", re.IGNORECASE
+)
+"""What can narrow a number by the user's own wish; without it arithmetic was too large."""
 _CLASS = re.compile(r"\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*(.*)", re.DOTALL)
 
 
@@ -113,13 +117,24 @@ def _cast(found: re.Match[str], _statement: str) -> Exception:
     )
 
 
-def _overflow(found: re.Match[str], _statement: str) -> Exception:
+def _overflow(found: re.Match[str], statement: str) -> Exception:
     kind = _SPARK_TYPES.get(found.group(2), found.group(2).upper())
+    if not _CASTS.search(statement):
+        return _too_large("long" if kind == "BIGINT" else "integer")
     return made(
         ArithmeticException,
         "CAST_OVERFLOW",
         f'The value {found.group(1)} cannot be cast to "{kind}" due to an overflow. Use'
         " `try_cast` to tolerate overflow and return NULL instead.",
+    )
+
+
+def _too_large(word: str) -> Exception:
+    return made(
+        ArithmeticException,
+        "ARITHMETIC_OVERFLOW",
+        f"{word} overflow. Use `try_add`, `try_subtract` or `try_multiply` to tolerate overflow and"
+        " return NULL instead.",
     )
 
 
@@ -271,6 +286,12 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
     (re.compile(r"divide by zero", re.IGNORECASE), _arithmetic),
     (re.compile(r"Cannot cast string '(.*)' to value of (\w+) type", re.DOTALL), _cast),
     (re.compile(r"Can't cast value (\S+) to type (\w+)"), _overflow),
+    (re.compile(r"value of (\S+) is out of range (Int\d+)"), _overflow),
+    (
+        re.compile(r"Int(\d+) overflow on negative"),
+        lambda f, _: _too_large("long" if f.group(1) == "64" else "integer"),
+    ),
+    (re.compile(r"Division by zero"), _arithmetic),
     (
         re.compile(
             r"UNION queries have different number of columns: left has (\d+) columns whereas"

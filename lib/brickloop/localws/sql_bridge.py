@@ -8,11 +8,13 @@ the type under a JSON path are asked of the engine, which analyses a query in a 
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from brickloop.localws.spark_errors import analysis_error, column_not_found, unsupported
 from brickloop.localws.sql_context import OWN_VIEW, SqlContext
 from brickloop.localws.sql_functions import expand_function, find_function
+from brickloop.localws.sql_probe import Probe, sources_of
 from brickloop.localws.sql_relations import information_schema, read_files, table_changes
 from brickloop.localws.sql_tokens import Token
 from brickloop.localws.sql_trees import (
@@ -35,22 +37,27 @@ from brickloop.localws.sql_trees import (
     schema_of,
     source_names,
     transformed_map,
-    visible,
     with_aliases,
 )
+from brickloop.localws.sql_types import Typist
+from brickloop.localws.typed_rules import TEXT_OPERANDS
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
     from sqlglot import exp
 
 _WORDS = frozenset(
-    {"QUALIFY", "PIVOT", "RECURSIVE", "TABLESAMPLE", "INFORMATION_SCHEMA"}
+    {"QUALIFY", "PIVOT", "RECURSIVE", "TABLESAMPLE", "INFORMATION_SCHEMA", "UNION", "EXCEPT",
+     "INTERSECT", "MINUS", "CASE", "RANGE"}
 )  # fmt: skip
 _CALLS = frozenset(
     {"APPROX_PERCENTILE", "DECODE", "IFF", "PERCENTILE_APPROX", "READ_FILES", "TABLE_CHANGES",
      "GET_JSON_OBJECT", "LEN", "TRANSFORM_KEYS", "TRANSFORM_VALUES", "EXPLODE", "EXPLODE_OUTER",
-     "POSEXPLODE", "POSEXPLODE_OUTER", "DATE_TRUNC", "DATEDIFF", "DATE_DIFF"}
-)  # fmt: skip
+     "POSEXPLODE", "POSEXPLODE_OUTER", "DATE_TRUNC", "DATEDIFF", "DATE_DIFF", "SUM", "AVG", "MEAN",
+     "IF", "TO_JSON", "TIMESTAMP_SECONDS", "MOD", "PMOD"}
+) | {name.upper() for name in TEXT_OPERANDS}  # fmt: skip
+_OPERATORS = frozenset({"+", "-", "/", "%", "||"})
+_NUMERIC = re.compile(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?")
 _EXACT = {
     "date_diff": "INT", "datediff": "INT", "date_trunc": "TIMESTAMP", "timestamp_trunc": "TIMESTAMP"
 }  # fmt: skip
@@ -70,8 +77,14 @@ def needs_bridge(context: SqlContext, tokens: tuple[Token, ...]) -> bool:
                 return True
             if token.text == ":" and index and _is_path(tokens[index - 1], token):
                 return True
+            if token.text in _OPERATORS or (token.text == "*" and _multiplies(tokens, index)):
+                return True
             continue
+        if token.kind == "string" and _NUMERIC.fullmatch(token.text[1:-1].strip()):
+            return True
         word = token.upper
+        if word == "AS" and _is(after, "STRING"):
+            return True
         if word in _WORDS:
             return True
         if word == "ALL" and index and tokens[index - 1].upper == "BY":
@@ -93,7 +106,9 @@ class Bridge:
 
     def __init__(self, context: SqlContext) -> None:
         self._context = context
-        self.views: dict[str, DataFrame] = {}
+        self._probe = Probe(context)
+        self._typist = Typist(self._probe)
+        self.views = self._probe.views
         """Relations that the rewritten statement stands on, by the name that it uses."""
         self.changed = False
         logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
@@ -103,6 +118,7 @@ class Bridge:
         tree = parse(text)
         if tree is None:
             return text
+        self._typist.text = text
         self.changed = "|>" in text
         tree = self._visit(tree)
         return generate(tree) if self.changed else text
@@ -167,7 +183,10 @@ class Bridge:
         elif isinstance(node, exp.Like | exp.ILike):
             new = like_each(node)
         elif isinstance(node, exp.Select):
+            self.changed = self._typist.mend_select(node) or self.changed
             new = self._select(node)
+        elif isinstance(node, exp.SetOperation):
+            self.changed = self._typist.mend_sides(node) or self.changed
         elif isinstance(node, exp.Func):
             new = self._function(node)
         if new is not node:
@@ -298,14 +317,14 @@ class Bridge:
 
         if select is None or select.args.get("from_") is None or value.find(exp.Query):
             return ""
-        sources = self._sources(select)
+        sources = sources_of(select)
         if before is not None:
             kept = select.args.get("laterals") or []
             place = next((i for i, each in enumerate(kept) if each is before), len(kept))
             sources.set("laterals", [each.copy() for each in kept[:place]])
         probe = sources.select(value.copy(), append=False)
         try:
-            return str(self._analyse(select, probe).schema.fields[0].dataType.simpleString())
+            return str(self._probe.schema(select, probe).fields[0].dataType.simpleString())
         except Exception:  # noqa: BLE001 - the statement itself will tell what is wrong
             return ""
 
@@ -409,18 +428,18 @@ class Bridge:
     def _star_columns(self, select: exp.Select, table: exp.Identifier | None) -> list[exp.Column]:
         from sqlglot import exp
 
-        sources = self._sources(select)
+        sources = sources_of(select)
         if table is not None:
             probe = sources.select(exp.Column(this=exp.Star(), table=table.copy()), append=False)
-            return [column_node(n, table) for n in self._analyse(select, probe).columns]
-        names = self._analyse(select, sources.select("*", append=False)).columns
+            return [column_node(n, table) for n in self._probe.columns(select, probe)]
+        names = self._probe.columns(select, sources.select("*", append=False))
         if len({name.lower() for name in names}) == len(names):
             return [column_node(name, None) for name in names]
         columns: list[exp.Column] = []
         for alias in source_names(select):
             star = exp.Column(this=exp.Star(), table=alias.copy())
             probe = sources.select(star, append=False)
-            columns += [column_node(name, alias) for name in self._analyse(select, probe).columns]
+            columns += [column_node(name, alias) for name in self._probe.columns(select, probe)]
         if [column.name for column in columns] != list(names):
             raise unsupported("SELECT * EXCEPT over columns of the same name")
         return columns
@@ -449,7 +468,7 @@ class Bridge:
             probe = select.copy()
             for key in ("order", "limit", "offset"):
                 probe.set(key, None)
-            count = len(self._analyse(select, probe).columns)
+            count = len(self._probe.columns(select, probe))
         order.set(
             "expressions",
             [
@@ -478,7 +497,7 @@ class Bridge:
         plain = select.copy()
         for key in ("qualify", "order", "limit", "offset", "with_", "distinct"):
             plain.set(key, None)
-        names = list(self._analyse(select, plain).columns)
+        names = self._probe.columns(select, plain)
         items = [item.unalias().copy() for item in select.expressions]
         condition = with_aliases(select.args["qualify"].this.copy(), aliases)
         inner = plain
@@ -529,7 +548,7 @@ class Bridge:
         before = [each for each in with_.expressions if each is not cte]
         before = before[: with_.expressions.index(cte)]
         columns = [column.name for column in cte.args["alias"].columns]
-        frame = self._frame(prefixed(body.this, before), self.views)
+        frame = self._probe.frame(prefixed(body.this, before), self.views)
         level = frame.toArrow()
         columns = columns or list(level.column_names)
         level = level.rename_columns(columns)
@@ -538,7 +557,7 @@ class Bridge:
             if level.num_rows == 0:
                 break
             given = self._context.spark.createDataFrame(level)
-            step = self._frame(prefixed(body.expression, before), {**self.views, name: given})
+            step = self._probe.frame(prefixed(body.expression, before), {**self.views, name: given})
             level = step.toArrow().rename_columns(columns).cast(level.schema)
             kept.append(level)
             count += level.num_rows
@@ -559,32 +578,19 @@ class Bridge:
         cte.pop()
         self.changed = True
 
-    # what the engine is asked
-
-    def _sources(self, select: exp.Select) -> exp.Select:
-        """A select without columns on the same relations."""
-        from sqlglot import exp
-
-        made = exp.Select()
-        for key in ("from_", "joins", "laterals"):
-            value = select.args.get(key)
-            if isinstance(value, list):
-                made.set(key, [each.copy() for each in value])
-            elif value is not None:
-                made.set(key, value.copy())
-        return made
-
-    def _analyse(self, select: exp.Select, probe: exp.Select) -> DataFrame:
-        """The probe as a frame, with the relations that ``select`` sees by name."""
-        seen = list(visible(select))
-        return self._frame(prefixed(probe, seen), self.views)
-
-    def _frame(self, query: exp.Expr, views: dict[str, DataFrame]) -> DataFrame:
-        return self._context.engine(generate(query), views=views)
-
 
 def _is(token: Token | None, *words: str) -> bool:
     return token is not None and token.upper in words
+
+
+def _multiplies(tokens: tuple[Token, ...], index: int) -> bool:
+    """Whether a star is the operator, not all columns."""
+    before = tokens[index - 1] if index else None
+    return before is not None and (
+        before.kind in {"number", "quoted", "string"}
+        or before.text in {")", "]"}
+        or (before.kind == "word" and before.upper not in {"SELECT", "ALL", "DISTINCT"})
+    )
 
 
 def _is_path(before: Token, colon: Token) -> bool:

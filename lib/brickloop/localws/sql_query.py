@@ -18,7 +18,7 @@ from brickloop.localws.sql_bridge import Bridge, needs_bridge
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_literals import SqlText, bind
 from brickloop.localws.sql_relations import columns_of
-from brickloop.localws.sql_tokens import Token, read_tokens, string_literal
+from brickloop.localws.sql_tokens import Token, escape_quotes, read_tokens, string_literal
 from brickloop.localws.sql_trees import generate, parse, read_path_versions
 
 _UNRESOLVED = re.compile(r"with name (`[^`]+`(?:\.`[^`]+`)*) cannot be resolved")
@@ -63,6 +63,8 @@ def query_frame(context: SqlContext, query: str, args: Any = None) -> DataFrame:
 
 def _with_session_values(context: SqlContext, text: str) -> str:
     """The statement with what only this side knows: versions after ``@``, the user, the catalog."""
+    if "''" in text or '""' in text:
+        text = escape_quotes(text)
     if "@" in text:
         text = read_path_versions(text)
     lowered = text.lower()

@@ -105,6 +105,18 @@ def string_literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def escape_quotes(text: str) -> str:
+    """The statement with ``\\'`` for each doubled quote in a string, which the engine drops."""
+    for token in reversed(read_tokens(text)):
+        quote = token.text[0]
+        if token.kind != "string" or quote in "rR" or quote * 2 not in token.text[1:-1]:
+            continue
+        parts = re.findall(rf"\\.|{quote}{quote}|.", token.text[1:-1], re.DOTALL)
+        inner = "".join(f"\\{quote}" if part == quote * 2 else part for part in parts)
+        text = text[: token.start] + quote + inner + quote + text[token.end :]
+    return text
+
+
 class Cursor:
     """Reads a command from its tokens, one expectation at a time."""
 

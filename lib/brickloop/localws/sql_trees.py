@@ -37,7 +37,12 @@ def parse(text: str) -> exp.Expr | None:
 
 def generate(tree: exp.Expr) -> str:
     """The tree as text for the engine."""
-    return str(tree.sql(dialect="databricks", normalize_functions="lower", comments=False))
+    from sqlglot.dialects import Databricks
+
+    generator = Databricks().generator(normalize_functions="lower", comments=False)
+    # a relation named inside a subquery is not seen outside it
+    vars(generator)["EXPRESSIONS_WITHOUT_NESTED_CTES"] = frozenset()
+    return str(generator.generate(tree))
 
 
 def column_node(name: str, table: exp.Identifier | None) -> exp.Column:
@@ -144,7 +149,7 @@ def alias_of(column: exp.Column) -> exp.Expr | None:
     return None
 
 
-def visible(select: exp.Select) -> Iterator[exp.CTE]:
+def visible(select: exp.Expr) -> Iterator[exp.CTE]:
     """The named relations that a select may stand on, in order."""
     from sqlglot import exp
 
@@ -169,7 +174,7 @@ def visible(select: exp.Select) -> Iterator[exp.CTE]:
         yield from ctes
 
 
-def holds(cte: exp.CTE, select: exp.Select) -> bool:
+def holds(cte: exp.CTE, select: exp.Expr) -> bool:
     node: exp.Expr | None = select
     while node is not None:
         if node is cte:

@@ -421,6 +421,161 @@ SELECT input_file_name() FROM numbers
 SELECT _metadata.file_path FROM numbers
 --: UNSUPPORTED the column _metadata of files
 
+# Numbers
+
+SELECT 2147483647 + 1
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT n - 2147483647 FROM VALUES (-2) AS t(n)
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT id * 9223372036854775807 AS big FROM range(2, 3)
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT id + 9223372036854775807 AS big FROM range(1)
+--: big BIGINT
+[9223372036854775807]
+
+SELECT - n FROM VALUES (-9223372036854775808) AS t(n)
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT sum(n) FROM VALUES (9223372036854775807), (1) AS t(n)
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT sum(n) AS s, sum(n) OVER (ORDER BY n) AS w FROM VALUES (5L), (7L) AS t(n) GROUP BY n ORDER BY s
+--: s BIGINT, w BIGINT
+[5, 5]
+[7, 12]
+
+SELECT transform(array(1, 2147483647), x -> x + 1)
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT CAST(n AS INT) FROM VALUES (3000000000.5) AS t(n)
+--: error CAST_OVERFLOW 22003
+
+SELECT -2147483648 AS i, -9223372036854775808 AS l
+--: i INT, l BIGINT
+[-2147483648, -9223372036854775808]
+
+SELECT a + 1, b * 2 FROM VALUES (1, 2L) AS t(a, b)
+--: (a + 1) INT, (b * 2) BIGINT
+[2, 4]
+
+SELECT avg(price) AS mean, avg(price) OVER () AS over_all FROM VALUES (1.10), (2.23), (31.66) AS t(price) GROUP BY price ORDER BY price LIMIT 1
+--: mean DECIMAL(8,6), over_all DECIMAL(8,6)
+["1.100000", "11.663333"]
+
+SELECT avg(price) AS mean FROM VALUES (1.00), (2.00), (2.00) AS t(price)
+--: mean DECIMAL(7,6)
+["1.666667"]
+
+SELECT 2.0 / 3 AS a, price / 3 AS b, price / n AS c, price / price AS d FROM VALUES (CAST(5 AS DECIMAL(10,2)), 7) AS t(price, n)
+--: a DECIMAL(7,6), b DECIMAL(14,6), c DECIMAL(21,13), d DECIMAL(23,13)
+["0.666667", "1.666667", "0.7142857142857", "1.0000000000000"]
+
+SELECT price * 2 AS a, price + 1 AS b, price * n AS c, n - price AS d, price % 3 AS e FROM VALUES (CAST(5 AS DECIMAL(10,2)), 7) AS t(price, n)
+--: a DECIMAL(12,2), b DECIMAL(11,2), c DECIMAL(21,2), d DECIMAL(13,2), e DECIMAL(3,2)
+["10.00", "6.00", "35.00", "2.00", "2.00"]
+
+SELECT CAST(1.5 AS DECIMAL(38,10)) * CAST(2 AS DECIMAL(38,10)) AS product
+--: product DECIMAL(38,6)
+["3.000000"]
+
+SELECT price * 1.5D AS a, CAST(2 AS FLOAT) * price AS b FROM VALUES (1.10) AS t(price)
+--: a DOUBLE, b DOUBLE
+[1.6500000000000001, 2.2]
+
+SELECT price > '1.49' AS a, price = '1.50' AS b, '1.51' <= price AS c FROM VALUES (1.5) AS t(price)
+--: a BOOLEAN, b BOOLEAN, c BOOLEAN
+[true, true, false]
+
+SELECT CASE WHEN n > 1 THEN 1.5 ELSE 3.456 END AS c, if(n > 1, 1, 2.5D) AS i FROM VALUES (1), (2) AS t(n) ORDER BY n
+--: c DECIMAL(4,3), i DOUBLE
+["3.456", 2.5]
+["1.500", 1.0]
+
+SELECT 1 AS n UNION ALL SELECT 2.5D ORDER BY n
+--: n DOUBLE
+[1.0]
+[2.5]
+
+SELECT CAST(20 AS DECIMAL(4,1)) AS n UNION ALL SELECT CAST(1.25 AS DECIMAL(10,2)) ORDER BY n
+--: n DECIMAL(10,2)
+["1.25"]
+["20.00"]
+
+SELECT n FROM VALUES (1), (2) AS t(n) UNION SELECT CAST(2 AS BIGINT) ORDER BY n
+--: n BIGINT
+[1]
+[2]
+
+SELECT 1 AS n UNION ALL SELECT 'x'
+--: error CAST_INVALID_INPUT 22018
+
+WITH q AS (SELECT 1 AS x) SELECT * FROM (WITH q AS (SELECT x + 1 AS x FROM q) SELECT * FROM q)
+--: x INT
+[2]
+
+SELECT * FROM (WITH inside AS (SELECT 1 AS x) SELECT x + 1 AS y FROM inside), inside
+--: error TABLE_OR_VIEW_NOT_FOUND 42P01
+
+# Text
+
+SELECT CAST(x AS STRING) AS s FROM VALUES (1e7D), (123456.789D), (0.001D), (0.0001D), (-0.0D), (CAST('Infinity' AS DOUBLE)), (CAST('NaN' AS DOUBLE)), (NULL) AS t(x)
+--: s STRING
+["1.0E7"]
+["123456.789"]
+["0.001"]
+["1.0E-4"]
+["-0.0"]
+["Infinity"]
+["NaN"]
+[null]
+
+SELECT CAST(x AS STRING) AS a, x || '' AS b, concat(x, '!') AS c, concat_ws('-', x, 'a') AS d, x::string AS e FROM VALUES (CAST(12345678 AS FLOAT)) AS t(x)
+--: a STRING, b STRING, c STRING, d STRING, e STRING
+["1.2345678E7", "1.2345678E7", "1.2345678E7!", "1.2345678E7-a", "1.2345678E7"]
+
+SELECT CAST(array(1e10D, 0.5D) AS STRING) AS s
+--: s STRING
+["[1.0E10, 0.5]"]
+
+SELECT to_json(struct(TIMESTAMP'2024-01-01 10:00:00.123456' AS t, TIMESTAMP_NTZ'2024-01-01 10:00:00' AS n, DATE'2024-01-01' AS d, 1.50 AS x, 1e10D AS y)) AS j
+--: j STRING
+["{\"t\":\"2024-01-01T10:00:00.123Z\",\"n\":\"2024-01-01T10:00:00.000\",\"d\":\"2024-01-01\",\"x\":1.50,\"y\":1.0E10}"]
+
+SELECT to_json(s) AS j, to_json(named_struct('m', map('k', 2.50), 'a', array(1e7D, NULL))) AS k FROM VALUES (struct(1e-5D AS a, 'x"y' AS b, NULL AS c)) AS t(s)
+--: j STRING, k STRING
+["{\"a\":1.0E-5,\"b\":\"x\\\"y\"}", "{\"m\":{\"k\":2.50},\"a\":[1.0E7,null]}"]
+
+SELECT 'O''Brien' AS a, "say ""hi""" AS b, '' AS c, 'it\'s' AS d
+--: a STRING, b STRING, c STRING, d STRING
+["O'Brien", "say \"hi\"", "", "it's"]
+
+# Time
+
+SELECT d + INTERVAL 3 HOURS AS a, d - INTERVAL 30 MINUTES AS b, d + INTERVAL 1 DAY AS c, d + INTERVAL 1 MONTH AS e FROM VALUES (DATE'2024-01-31') AS t(d)
+--: a TIMESTAMP, b TIMESTAMP, c DATE, e DATE
+["2024-01-31 03:00:00+00:00", "2024-01-30 23:30:00+00:00", "2024-02-01", "2024-02-29"]
+
+SELECT d - DATE'2024-01-01' AS days FROM VALUES (DATE'2024-01-31') AS t(d)
+--: days INTERVAL DAY
+["30 00:00:00.000000000"]
+
+SELECT datediff(d, DATE'2024-01-01') + 1 AS n, date_sub(d, 2) AS s FROM VALUES (DATE'2024-01-31') AS t(d)
+--: n INT, s DATE
+[31, "2024-01-29"]
+
+SELECT sum(v) OVER (ORDER BY d RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRENT ROW) AS week, sum(v) OVER (ORDER BY d RANGE BETWEEN 6 PRECEDING AND CURRENT ROW) AS same FROM VALUES (DATE'2024-01-01', 1), (DATE'2024-01-05', 2), (DATE'2024-01-10', 3) AS t(d, v)
+--: week BIGINT, same BIGINT
+[1, 1]
+[3, 3]
+[5, 5]
+
+SELECT timestamp_seconds(1.23) AS a, timestamp_seconds(2) AS b
+--: a TIMESTAMP, b TIMESTAMP
+["1970-01-01 00:00:01.230000+00:00", "1970-01-01 00:00:02+00:00"]
+
 # Delta tables
 
 SELECT count(*) AS n FROM orders VERSION AS OF 1

@@ -1,0 +1,419 @@
+"""What the engine computes otherwise than Spark, by the types of the operands, written so that it
+computes the same.
+
+A rule sees an operator or function by Spark's name with its operands and their types, and gives the
+expression for the engine and the type of its value. It builds through a ``Builder``, so that SQL
+trees and Spark Connect plans share the rules. Sources: Spark's ANSI arithmetic and its rules of
+decimal precision (https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html), and
+https://docs.databricks.com/en/sql/language-manual/data-types/decimal-type.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pyspark.sql.types import (
+    BinaryType,
+    BooleanType,
+    ByteType,
+    DataType,
+    DateType,
+    DayTimeIntervalType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    NullType,
+    ShortType,
+    StringType,
+    TimestampNTZType,
+    TimestampType,
+)
+
+_DIGITS = {ByteType: 3, ShortType: 5, IntegerType: 10, LongType: 20}
+_ORDER = (ByteType, ShortType, IntegerType, LongType)
+_LARGEST = {ByteType: 2**7, ShortType: 2**15, IntegerType: 2**31, LongType: 2**63}
+_PRECISION = 38
+_LEAST_SCALE = 6
+_REMAINDERS = frozenset({"%", "mod", "pmod"})
+_ENGINE_SCALE = 4
+"""How many digits the engine's division of decimals adds to the dividend's scale."""
+OPERATORS = frozenset({"+", "-", "*", "/", "%", "mod", "pmod"})
+COMPARISONS = frozenset({"=", "==", "<=>", "<>", "!=", "<", "<=", ">", ">="})
+TEXT_OPERANDS = {
+    "concat": None, "||": None, "concat_ws": None, "upper": 1, "lower": 1, "ucase": 1, "lcase": 1,
+    "length": 1, "char_length": 1, "character_length": 1, "len": 1, "substring": 1, "substr": 1,
+    "left": 1, "right": 1, "trim": 1, "ltrim": 1, "rtrim": 1, "btrim": 1, "lpad": 1, "rpad": 1,
+    "replace": 3, "regexp_replace": 1, "regexp_extract": 1, "regexp_like": 1, "rlike": 1,
+    "like": 1, "split": 1, "split_part": 1, "instr": 2, "locate": 2, "contains": 2,
+    "startswith": 2, "endswith": 2, "reverse": 1, "repeat": 1, "translate": 1, "initcap": 1,
+    "md5": 1, "sha1": 1, "sha": 1, "sha2": 1, "base64": 1, "listagg": 1, "string_agg": 1,
+}  # fmt: skip
+"""Functions of text, and how many of their first operands are text; None is all of them."""
+
+
+class Builder(Protocol):
+    """Makes expressions, in SQL or in a plan."""
+
+    def cast(self, node: Any, kind: str) -> Any:
+        """``CAST(node AS kind)``."""
+
+    def call(self, name: str, *nodes: Any) -> Any:
+        """A function's call, or an operator's where ``name`` is one."""
+
+    def text(self, value: str) -> Any:
+        """A string literal."""
+
+    def field(self, node: Any, name: str) -> Any:
+        """A field of a struct."""
+
+    def when(self, condition: Any, value: Any) -> Any:
+        """``CASE WHEN condition THEN value END``."""
+
+    def transform(self, node: Any, change: Callable[[Any], Any]) -> Any:
+        """An array with each element changed."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One operand of an operator or function."""
+
+    node: Any
+    kind: DataType | None
+    """None where it is not known."""
+    integer: int | None = None
+    """The value of an integer literal."""
+    string: str | None = None
+    """The value of a string literal."""
+    has_time: bool = False
+    """Whether it is an interval with hours, minutes or seconds."""
+
+
+@dataclass(frozen=True)
+class Mended:
+    """An expression for the engine; ``node`` is None where the user's own is right."""
+
+    node: Any
+    kind: DataType | None
+
+
+@dataclass(frozen=True)
+class Widened:
+    """An aggregate that is computed over another type and brought back."""
+
+    operand: str
+    result: str
+    kind: DataType
+
+
+def mend(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
+    """An operator or function of Spark's name as the engine has to be given it."""
+    if name in OPERATORS and len(operands) == 2:
+        return _arithmetic(build, name, operands[0], operands[1])
+    if name in COMPARISONS and len(operands) == 2:
+        return _comparison(build, name, operands[0], operands[1])
+    if name == "negative" and operands[0].integer is not None:
+        return _negative(build, operands[0])
+    if name == "timestamp_seconds":
+        return _seconds(build, operands[0])
+    if name in TEXT_OPERANDS:
+        return _text_function(build, name, operands)
+    return Mended(None, None)
+
+
+def widen_aggregate(name: str, kind: DataType | None) -> Widened | None:
+    """How an aggregate has to be computed; None where the engine's answer is Spark's."""
+    if name == "sum" and isinstance(kind, LongType):
+        return Widened("DECIMAL(20,0)", "BIGINT", kind)
+    if name in {"avg", "mean"} and isinstance(kind, DecimalType):
+        p, s = kind.precision, kind.scale
+        result = _bounded(p + 4, s + 4)
+        over = _bounded(p + 1, s + 1)
+        return Widened(type_text(over), type_text(result), result)
+    return None
+
+
+def aggregate_kind(name: str, kind: DataType | None) -> DataType | None:
+    """The type of an aggregate's value in Spark, where the name and operand say it."""
+    if name in {"count", "count_if", "approx_count_distinct", "regr_count"}:
+        return LongType()
+    if name in {"min", "max", "first", "last", "any_value", "first_value", "last_value", "mode",
+                "lag", "lead", "nth_value"}:  # fmt: skip
+        return kind
+    if name == "sum" and kind is not None:
+        if isinstance(kind, DecimalType):
+            return _bounded(kind.precision + 10, kind.scale)
+        return LongType() if type(kind) in _DIGITS else DoubleType() if _is_real(kind) else None
+    if name in {"avg", "mean"} and kind is not None:
+        if isinstance(kind, DecimalType):
+            return _bounded(kind.precision + 4, kind.scale + 4)
+        return DoubleType() if type(kind) in _DIGITS or _is_real(kind) else None
+    return None
+
+
+def spark_text(build: Builder, node: Any) -> Any:
+    """A DOUBLE or FLOAT as Spark writes it: ``1.0E7``, ``1.0E-4``, ``Infinity``.
+
+    The engine's plain cast gives ``10000000.0`` and ``inf``; inside an array it writes as Spark.
+    """
+    shown = build.cast(build.call("array", node), "STRING")
+    return build.call("nullif", build.call("btrim", shown, build.text("[]")), build.text("NULL"))
+
+
+def is_real(kind: DataType | None) -> bool:
+    """Whether values are written with a decimal point that floats."""
+    return kind is not None and _is_real(kind)
+
+
+def common_type(left: DataType | None, right: DataType | None) -> DataType | None:
+    """The type to which ANSI Spark brings both sides of UNION, CASE and their like; None where it
+    is not known."""
+    if left is None or right is None:
+        return None
+    if left == right or isinstance(right, NullType):
+        return left
+    if isinstance(left, NullType):
+        return right
+    if type(left) in _DIGITS and type(right) in _DIGITS:
+        return _wider(left, right)
+    if _is_real(left) or _is_real(right):
+        return _common_real(left, right)
+    if isinstance(left, DecimalType) or isinstance(right, DecimalType):
+        if isinstance(left, StringType) or isinstance(right, StringType):
+            return DoubleType()
+        a, b = _decimal_of(Operand(None, left)), _decimal_of(Operand(None, right))
+        if a is None or b is None:
+            return None
+        scale = max(a.scale, b.scale)
+        return _bounded(max(a.precision - a.scale, b.precision - b.scale) + scale, scale)
+    dates = (DateType, TimestampType, TimestampNTZType)
+    if isinstance(left, dates) and isinstance(right, dates):
+        zoned = isinstance(left, TimestampType) or isinstance(right, TimestampType)
+        return TimestampType() if zoned else TimestampNTZType()
+    if isinstance(left, StringType) or isinstance(right, StringType):
+        other = right if isinstance(left, StringType) else left
+        if type(other) in _DIGITS:
+            return LongType()
+        return other if isinstance(other, (*dates, BooleanType, BinaryType)) else None
+    return None
+
+
+def type_text(kind: DataType) -> str:
+    """The type as SQL."""
+    if isinstance(kind, DecimalType):
+        return f"DECIMAL({kind.precision},{kind.scale})"
+    return str(kind.simpleString()).upper()
+
+
+def integer_kind(value: int) -> DataType:
+    """The type of an integer literal."""
+    if -(2**31) <= value < 2**31:
+        return IntegerType()
+    if -(2**63) <= value < 2**63:
+        return LongType()
+    return DecimalType(min(len(str(abs(value))), _PRECISION), 0)
+
+
+_PLAIN = {
+    "TINYINT": ByteType, "BYTE": ByteType, "SMALLINT": ShortType, "SHORT": ShortType,
+    "INT": IntegerType, "INTEGER": IntegerType, "BIGINT": LongType, "LONG": LongType,
+    "FLOAT": FloatType, "REAL": FloatType, "DOUBLE": DoubleType, "STRING": StringType,
+    "TEXT": StringType, "DATE": DateType, "TIMESTAMP": TimestampType, "BOOLEAN": BooleanType,
+    "TIMESTAMP_LTZ": TimestampType, "TIMESTAMPLTZ": TimestampType, "BINARY": BinaryType,
+    "TIMESTAMP_NTZ": TimestampNTZType, "TIMESTAMPNTZ": TimestampNTZType, "VOID": NullType,
+}  # fmt: skip
+_DECIMAL = re.compile(r"(?:DECIMAL|DEC|NUMERIC)(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?")
+
+
+def read_type(text: str) -> DataType | None:
+    """A type from its SQL; None for one that is nested or not known."""
+    text = text.strip().upper()
+    if text in _PLAIN:
+        made: DataType = _PLAIN[text]()
+        return made
+    found = _DECIMAL.fullmatch(text)
+    if found:
+        return DecimalType(int(found[1] or 10), int(found[2] or 0))
+    return None
+
+
+def _arithmetic(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
+    a, b = left.kind, right.kind
+    if a is None or b is None:
+        return _dates(build, name, left, right)
+    if type(a) in _DIGITS and type(b) in _DIGITS:
+        if name == "/":
+            return Mended(None, DoubleType())
+        return _integers(build, name, left, right)
+    if isinstance(a, DecimalType) or isinstance(b, DecimalType):
+        if _is_real(a) or _is_real(b):
+            return _real_and_decimal(build, name, left, right)
+        return _decimals(build, name, left, right)
+    numbers = (*_DIGITS, FloatType, DoubleType)
+    if isinstance(a, numbers) and isinstance(b, numbers):
+        double = name == "/" or isinstance(a, DoubleType) or isinstance(b, DoubleType)
+        return Mended(None, DoubleType() if double else FloatType())
+    return _dates(build, name, left, right)
+
+
+def _integers(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
+    assert left.kind is not None and right.kind is not None
+    kind = _wider(left.kind, right.kind)
+    if name in _REMAINDERS:
+        return Mended(None, kind)
+    if left.integer is not None and right.integer is not None:
+        value = {"+": left.integer + right.integer, "-": left.integer - right.integer,
+                 "*": left.integer * right.integer}[name]  # fmt: skip
+        if -_LARGEST[type(kind)] <= value < _LARGEST[type(kind)]:
+            return Mended(None, kind)
+    # computed where it fits; the cast back finds what does not
+    wide = "DECIMAL(20,0)" if isinstance(kind, LongType) else "BIGINT"
+    sides = [build.cast(each.node, wide) for each in (left, right)]
+    return Mended(build.cast(build.call(name, *sides), type_text(kind)), kind)
+
+
+def _decimals(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
+    a, b = _decimal_of(left), _decimal_of(right)
+    if a is None or b is None:
+        return Mended(None, None)
+    sides = [
+        each.node if isinstance(each.kind, DecimalType) else build.cast(each.node, type_text(kind))
+        for each, kind in ((left, a), (right, b))
+    ]
+    whole, scale = _exact_decimal(name, a, b)
+    kind = _adjusted(whole + scale, scale)
+    if name == "/":
+        # the engine cuts digits off: one more is asked for, by which the cast rounds
+        more = max(a.scale, kind.scale + 1 - _ENGINE_SCALE)
+        over = DecimalType(min(a.precision - a.scale + more, _PRECISION), more)
+        dividend = build.cast(sides[0], type_text(over))
+        return Mended(build.cast(build.call("/", dividend, sides[1]), type_text(kind)), kind)
+    node = build.call(name, *sides)
+    if name in _REMAINDERS:
+        # the engine gives some of them another precision
+        return Mended(build.cast(node, type_text(kind)), kind)
+    if whole + scale > _PRECISION:
+        return Mended(build.cast(node, type_text(kind)), kind)
+    plain = isinstance(left.kind, DecimalType) and isinstance(right.kind, DecimalType)
+    return Mended(None if plain else node, kind)
+
+
+def _exact_decimal(name: str, a: DecimalType, b: DecimalType) -> tuple[int, int]:
+    """Digits before and after the point of an exact result."""
+    whole = max(a.precision - a.scale, b.precision - b.scale)
+    if name in {"+", "-"}:
+        return whole + 1, max(a.scale, b.scale)
+    if name == "*":
+        return a.precision - a.scale + b.precision - b.scale + 1, a.scale + b.scale
+    if name in _REMAINDERS:
+        least = min(a.precision - a.scale, b.precision - b.scale)
+        return least, max(a.scale, b.scale)
+    return a.precision - a.scale + b.scale, max(_LEAST_SCALE, a.scale + b.precision + 1)
+
+
+def _real_and_decimal(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
+    sides = [
+        each.node if isinstance(each.kind, DoubleType) else build.cast(each.node, "DOUBLE")
+        for each in (left, right)
+    ]
+    return Mended(build.call(name, *sides), DoubleType())
+
+
+def _dates(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
+    a, b = left.kind, right.kind
+    if name == "-" and isinstance(a, DateType) and isinstance(b, DateType):
+        days = build.call("datediff", left.node, right.node)
+        return Mended(build.cast(days, "INTERVAL DAY"), DayTimeIntervalType(0, 0))
+    if name in {"+", "-"} and isinstance(a, DateType) and right.has_time:
+        moment = build.cast(left.node, "TIMESTAMP")
+        return Mended(build.call(name, moment, right.node), TimestampType())
+    if name == "+" and isinstance(b, DateType) and left.has_time:
+        moment = build.cast(right.node, "TIMESTAMP")
+        return Mended(build.call(name, left.node, moment), TimestampType())
+    return Mended(None, None)
+
+
+def _comparison(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
+    """Text and a decimal are compared as doubles."""
+    sides = (left, right)
+    kinds = [each.kind for each in sides]
+    if not any(isinstance(kind, DecimalType) for kind in kinds):
+        return Mended(None, BooleanType())
+    if not any(isinstance(kind, StringType) for kind in kinds):
+        return Mended(None, BooleanType())
+    made = [build.cast(each.node, "DOUBLE") for each in sides]
+    return Mended(build.call(name, *made), BooleanType())
+
+
+def _negative(build: Builder, operand: Operand) -> Mended:
+    """The least INT and BIGINT, whose digits alone are a literal of the next type."""
+    assert operand.integer is not None
+    kind = integer_kind(-operand.integer)
+    if operand.integer in {2**31, 2**63}:
+        return Mended(build.cast(build.text(f"-{operand.integer}"), type_text(kind)), kind)
+    return Mended(None, kind)
+
+
+def _seconds(build: Builder, operand: Operand) -> Mended:
+    """``timestamp_seconds`` of a fraction, which the engine cuts off."""
+    if not is_real(operand.kind) and not isinstance(operand.kind, DecimalType):
+        return Mended(None, TimestampType())
+    factor = build.cast(build.text("1000000"), "DOUBLE" if is_real(operand.kind) else "INT")
+    micros = build.cast(build.call("*", operand.node, factor), "BIGINT")
+    return Mended(build.call("timestamp_micros", micros), TimestampType())
+
+
+def _text_function(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
+    count = TEXT_OPERANDS[name]
+    touched = operands if count is None else operands[:count]
+    if not any(is_real(each.kind) for each in touched):
+        return Mended(None, None)
+    nodes = [
+        spark_text(build, each.node) if index < len(touched) and is_real(each.kind) else each.node
+        for index, each in enumerate(operands)
+    ]
+    return Mended(build.call(name, *nodes), None)
+
+
+def _common_real(left: DataType, right: DataType) -> DataType | None:
+    sides = (left, right)
+    if any(isinstance(side, (DoubleType, DecimalType, StringType)) for side in sides):
+        known = (*_DIGITS, FloatType, DoubleType, DecimalType, StringType)
+        return DoubleType() if all(isinstance(side, known) for side in sides) else None
+    numbers = (*_DIGITS, FloatType)
+    return FloatType() if all(isinstance(side, numbers) for side in sides) else None
+
+
+def _is_real(kind: DataType) -> bool:
+    return isinstance(kind, FloatType | DoubleType)
+
+
+def _wider(left: DataType, right: DataType) -> DataType:
+    return max(left, right, key=lambda kind: _ORDER.index(type(kind)))
+
+
+def _decimal_of(operand: Operand) -> DecimalType | None:
+    """The decimal as which Spark takes a number; literals need only their own digits."""
+    if isinstance(operand.kind, DecimalType):
+        return operand.kind
+    if operand.integer is not None:
+        return DecimalType(max(len(str(abs(operand.integer))), 1), 0)
+    digits = _DIGITS.get(type(operand.kind))
+    return None if digits is None else DecimalType(digits, 0)
+
+
+def _bounded(precision: int, scale: int) -> DecimalType:
+    return DecimalType(min(precision, _PRECISION), min(scale, _PRECISION))
+
+
+def _adjusted(precision: int, scale: int) -> DecimalType:
+    """A decimal of at most 38 digits that loses digits after the point first."""
+    if precision <= _PRECISION:
+        return DecimalType(precision, scale)
+    whole = precision - scale
+    kept = max(_PRECISION - whole, min(scale, _LEAST_SCALE))
+    return DecimalType(_PRECISION, kept)
