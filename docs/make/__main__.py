@@ -6,6 +6,8 @@ import sys
 from importlib import import_module
 
 MAKERS = {
+    "reference": "docs/reference/*.md, from the commands' help, docstrings and settings",
+    "diagrams": "docs/pictures: the diagrams of the ideas",
     "session": "docs/session.svg, a session on the example project",
     "site": "build/site, the whole site; a broken link is an error",
 }

@@ -23,6 +23,7 @@ CONTEXT = re.compile(r"context:\n?(.*)", re.DOTALL)
 NOTEBOOK = "in a notebook"
 LIMIT = 240
 """Seconds that one block may take on a busy machine."""
+_REST = re.escape(" ...")
 _FILE = re.compile(r"[\w./-]+\.\w+|\.\w+")
 _DRIVER = """
 import json, os, sys, traceback
@@ -47,6 +48,7 @@ assert _result.success, f"{_result.error}\\n{_result.error_trace}"
 """
 _SAME_EACH_TIME = (
     # what differs from run to run, in an order that keeps longer ones whole
+    (re.compile(r"/\S*/project\b"), "<folder>"),
     (re.compile(r"https?://127\.0\.0\.1:\d+\S*"), "<link>"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d"), "<time>"),
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s|min)\b"), "<time>"),
@@ -100,13 +102,16 @@ class PageSession:
         known[block.language](block)
 
     def _shell(self, block: Block) -> None:
-        wanted = next((int(found[1]) for m in block.marks if (found := FAILS.fullmatch(m))), 0)
+        wanted = exit_code(block)
         code, shown = self._type(block.text)
         assert code == wanted, f"{block.place} ended with {code}, not {wanted}:\n{shown}"
 
     def _console(self, block: Block) -> None:
-        for command, expected in transcript(block.text):
-            _code, shown = self._type(command)
+        typed = transcript(block.text)
+        for number, (command, expected) in enumerate(typed, 1):
+            code, shown = self._type(command)
+            wanted = exit_code(block) if number == len(typed) else 0
+            assert code == wanted, f"{block.place} ended with {code}, not {wanted}:\n{shown}"
             assert matches(expected, shown), (
                 f"{block.place}: $ {command}\nexpected:\n{expected}\ncame:\n{shown}"
             )
@@ -217,6 +222,11 @@ class PageSession:
         assert not json.loads(answer), f"{block.place}:\n{json.loads(answer)}"
 
 
+def exit_code(block: Block) -> int:
+    """The exit code that a block of commands ends with."""
+    return next((int(found[1]) for mark in block.marks if (found := FAILS.fullmatch(mark))), 0)
+
+
 def transcript(text: str) -> list[tuple[str, str]]:
     """The commands of a console block, each with the output that it is said to have."""
     found: list[tuple[str, str]] = []
@@ -233,10 +243,10 @@ def transcript(text: str) -> list[tuple[str, str]]:
 def matches(expected: str, shown: str) -> bool:
     """Whether an output is as a page shows it: times, ids and links count as equal.
 
-    A line ``...`` stands for any number of lines.
+    A line ``...`` stands for any number of lines, ``...`` at the end of one for its rest.
     """
     pattern = "".join(
-        r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n"
+        r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(_REST, ".*") + r"\n"
         for line in same_each_time(expected).splitlines()
     )
     return re.fullmatch(pattern, same_each_time(shown).rstrip("\n") + "\n") is not None

@@ -14,6 +14,7 @@ from brickloop.tasks import namespace
 
 _ENDS = {"|", "||", "&&", ";", "&", ">", ">>", "<", "(", ")"}
 _DOIT = {"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "reset-dep", "run"}
+_GROUPS = {"upload", "run", "fetch"}
 _LACKS = re.compile("did not receive required positional|needed value and was not given")
 _INNER = re.compile(r"\$\(([^()]+)\)")
 
@@ -43,7 +44,7 @@ def fault(words: list[str], *, name_only: bool = False) -> str | None:
     """
     program = words[0].rpartition("/")[2]
     if program in ("invoke", "inv", "brickloop"):
-        wrong = _invoke_fault(words[1:])
+        wrong = None if _is_group(words[1:]) else _invoke_fault(words[1:])
         return None if name_only and wrong and _LACKS.search(wrong) else wrong
     if program == "doit":
         return _doit_fault(words[1:])
@@ -64,9 +65,16 @@ def _invoke_fault(words: list[str]) -> str | None:
     return None if parsed[1:] else "names no command"
 
 
+def _is_group(words: list[str]) -> bool:
+    """Whether the words name commands that belong together, such as ``sync``."""
+    return len(words) == 1 and words[0] in {
+        name.partition(".")[0] for name in namespace().task_names if "." in name
+    }
+
+
 def _doit_fault(words: list[str]) -> str | None:
     for word in words[:1]:
-        if word.startswith("-") or ":" in word or word in _DOIT:
+        if word.startswith("-") or ":" in word or word in _DOIT | _GROUPS:
             return None
         return f"'{word}' is no command of doit"
     return None
