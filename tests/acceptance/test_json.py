@@ -50,6 +50,8 @@ CASES = [
     ("sync.push", 0),
     ("sync.status", 0),
     ("sync.explain notebooks/shared.py", 0),
+    ("adopt ~/carried adopted --dry-run", 0),
+    ("adopt ~/carried adopted", 0),
     ("EDIT", 0),
     ("sync.pull --dry-run", 1),
     ("sync.bidirectional", 1),

@@ -7,6 +7,7 @@ from invoke import Collection
 from brickloop.tasks import (
     adopt,
     clean,
+    completion,
     dev,
     graph,
     local,
@@ -38,6 +39,7 @@ def namespace() -> Collection:
     for task in _tasks(project):
         commands.add_task(task)
     commands.add_task(new.new)
+    commands.add_task(completion.completion)
     commands.add_collection(Collection("cache", *query.CACHE))
     commands.add_collection(Collection("dev", *_tasks(dev)))
     commands.add_collection(Collection("local", *_tasks(local)))

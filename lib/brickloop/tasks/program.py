@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from invoke import Program
 
 import brickloop
@@ -20,5 +23,14 @@ def program() -> Program:
 
 
 def main() -> None:
-    """Run the command that the command line names; ends the process with its exit code."""
+    """Run the command that the command line names; ends the process with its exit code.
+
+    Where a shell asks what may come next, it is told that instead.
+    """
+    shell = os.environ.get("_BRICKLOOP_COMPLETE")
+    if shell:
+        from brickloop.tasks.completer import answer
+
+        answer(sys.argv[1:], shell)
+        return
     program().run()

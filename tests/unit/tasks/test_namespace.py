@@ -18,6 +18,7 @@ COMMANDS = dict(commands_of(namespace()))
 FACTS = {name: describe_command(name, task) for name, task in COMMANDS.items()}
 
 NO_JSON = {
+    "completion": "prints a program for a shell",
     "dev.watch": "shows runs to a person until Ctrl-C; dev.run --json is for programs",
 }
 """Commands without --json, each with the reason."""
