@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import logging
 import math
 import os
 import shutil
@@ -198,6 +199,8 @@ class LocalWorkspace:
     def _connections(self) -> ConnectionManager:
         from brickloop.flows.connections import ConnectionManager
 
+        # it tells each request at DEBUG, whatever the level of the loggers above it
+        logging.getLogger("databricks.sql.unsafe").setLevel(logging.WARNING)
         _ = self.server
         return ConnectionManager(settings=self._settings)
 

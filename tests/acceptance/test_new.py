@@ -34,6 +34,8 @@ def test_a_project_runs_at_once_and_its_tests_pass(tmp_path, there, template):
     assert {line.removeprefix(f"{name}/") for line in made.stdout.splitlines()} == {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     }
+    unresolved = type_command(folder, "invoke", "graph", "--unresolved", **there)
+    assert unresolved.stdout == "everything that notebooks name can be seen\n", unresolved
     done = type_command(folder, "doit", **there)
     assert done.returncode == 0, done.stdout + done.stderr
     saved = [json.loads(path.read_text()) for path in (folder / "outputs").glob("*.json")]

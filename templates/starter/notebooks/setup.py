@@ -13,10 +13,7 @@ schema = dbutils.widgets.get("schema")
 
 # COMMAND ----------
 
-for statement in (
-    f"USE CATALOG `{catalog}`" if catalog else None,
-    f"CREATE SCHEMA IF NOT EXISTS `{schema}`",
-    f"USE SCHEMA `{schema}`",
-):
-    if statement:
-        spark.sql(statement)
+if catalog:
+    _ = spark.sql(f"USE CATALOG `{catalog}`")
+_ = spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{schema}`")
+_ = spark.sql(f"USE SCHEMA `{schema}`")

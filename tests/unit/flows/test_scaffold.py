@@ -153,7 +153,7 @@ def test_a_folder_that_may_not_be_written_to_is_named(tmp_path):
 def test_unknown_templates_name_those_that_there_are(tmp_path):
     with pytest.raises(UsageError, match="no template 'elt'") as raised:
         scaffold.write_project(tmp_path / "sales", "elt", "sales")
-    assert "analysis" in str(raised.value.hint)
+    assert "analysis, report, etl, quality, ml" in str(raised.value.hint)
     with pytest.raises(UsageError, match=r"no notebook template 'load' in \.sql") as raised:
         scaffold.write_notebook(tmp_path / "a.sql", "load")
     assert "query" in str(raised.value.hint)
