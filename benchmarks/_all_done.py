@@ -1,6 +1,7 @@
 """Brings the project in the working directory to "all done" without a workspace.
 
-doit runs every task and remembers it as ever; only what would cross the network is replaced.
+doit runs every task and remembers it as ever; only what would cross the network is replaced, with
+``--sending`` all but the uploads.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class OfflineDeployment(Deployment):
     def upload(self, path: Path, name: str) -> dict[str, Any]:
         """As if the file had been sent."""
         self._ledger.record_fact("user", self._key, _USER)
-        remote = f"{self._default_folder(_USER)}/{name}"
+        remote = f"{self._known_folder()}/{name}"
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self._ledger.record_remote_object(
             self._key, RemoteObject(remote, sha256, "NOTEBOOK", None, None)
@@ -53,13 +54,21 @@ class OfflineDeployment(Deployment):
         return {}
 
 
+class SendingDeployment(OfflineDeployment):
+    """Sends files as ever, and looks after them."""
+
+    upload = Deployment.upload
+    strayed = Deployment.strayed
+
+
 def main() -> int:
     """Run doit on everything, with ``--plain`` as a person types it; its exit code."""
     from doit.doit_cmd import DoitMain
 
     from brickloop.graph import notebook_graph, session
 
-    vars(notebook_graph)["Deployment"] = OfflineDeployment
+    kind = SendingDeployment if "--sending" in sys.argv[1:] else OfflineDeployment
+    vars(notebook_graph)["Deployment"] = kind
     if "--plain" in sys.argv[1:]:
         with session.of_arguments([]):
             return int(DoitMain().run([]))

@@ -1,8 +1,9 @@
 """A workspace that answers after a while and does nothing else: what a distant host looks like.
 
-The least that sync asks of a workspace, over HTTP/1.1 on loopback, in a process of its own, so that
-what is measured is the client. It keeps everything in memory and counts requests. Objects are what
-``GET /count`` and a request's path say; anything else is answered as the real API does:
+The least that sync and `doit` ask of a workspace, over HTTP/1.1 on loopback, in a process of its
+own, so that what is measured is the client. It keeps everything in memory and counts requests.
+Objects are what ``GET /count`` and a request's path say; anything else is answered as the real API
+does:
 https://docs.databricks.com/api/workspace/workspace
 """
 
@@ -57,6 +58,8 @@ class Workspace:
         if call == "reset":
             self.calls.clear()
             return 200, b"{}"
+        if call == "Me":
+            return 200, json.dumps({"id": "1", "userName": "me"}).encode()
         if call == "mkdirs":
             self.mkdirs(path)
             return 200, b"{}"
@@ -161,7 +164,9 @@ def _understand(line: str, kind: str, body: bytes) -> tuple[str, dict[str, str],
     content = b""
     if kind.startswith("multipart/"):
         for part in body.split(b"--" + kind.split("boundary=")[1].encode())[1:-1]:
-            head, _, data = part.strip(b"\r\n").partition(b"\r\n\r\n")
+            # not strip: a content may end in a line's end of its own
+            whole = part.removeprefix(b"\r\n").removesuffix(b"\r\n")
+            head, _, data = whole.partition(b"\r\n\r\n")
             name = head.split(b'name="')[1].split(b'"')[0].decode()
             if name == "content":
                 content = data

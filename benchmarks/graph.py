@@ -8,17 +8,22 @@ only what would cross the network is replaced (``_all_done``), as it is for the 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 from benchmarks import noop
+from benchmarks._slow_host import slow_host
 from benchmarks.figures import Figure, write_table
 from benchmarks.processes import Finished, clean_environment, run_process
 
+_ROUND_TRIP = 0.03
+_MOST_SENT = 1000
 _PEERS = {"make": ["make", "-rs"], "ninja": ["ninja", "--quiet"]}
 
 
@@ -41,7 +46,53 @@ def main(argv: list[str]) -> int:
             write_peers(root, size)
             figures += measure(root, size, options.repeats)
     print(write_table("one change and none", figures))
+    told: list[str] = []
+    looks = [look(size, options.repeats, told) for size in sizes if size <= _MOST_SENT]
+    print()
+    print(write_table("no change, with the look at the workspace, 30 ms round trip", looks))
+    print("\n".join(told))
     return 0
+
+
+def look(size: int, repeats: int, told: list[str]) -> Figure:
+    """The time of a no-op that looks at a distant workspace; its requests are told in a line."""
+    with (
+        tempfile.TemporaryDirectory(prefix="brickloop-look-") as folder,
+        slow_host(round(_ROUND_TRIP * 1000)) as address,
+    ):
+        root = Path(folder)
+        noop.make_project(root, size)
+        there = {"DATABRICKS_HOST": address, "DATABRICKS_TOKEN": "t"}
+        noop.prepare(root, "--sending", **there)
+        counts, times = [], []
+        for offline in [*[""] * repeats, "1"]:
+            _ask(address, "reset")
+            environment = clean_environment(BRICKLOOP_OFFLINE=offline, **there)
+            done = run_process([sys.executable, "-m", "doit"], root, environment)
+            if f"nothing to do: {size} notebook" not in done.text:
+                raise RuntimeError(f"doit had something to do:\n{done.text[:2000]}")
+            times.append(done)
+            calls = _ask(address, "count")
+            counts.append(sum(calls.values()) - calls["count"])
+    *looked, spared = counts
+    folders = -(-size // noop.GROUP)
+    told.append(
+        f"requests of a no-op, {size:,} notebooks in {folders} folders: {max(looked)} with the"
+        f" look, {spared} with BRICKLOOP_OFFLINE=1"
+    )
+    return Figure(
+        f"{size:,} notebooks, {max(looked)} requests",
+        [done.seconds for done in times[:-1]],
+        "round trips, 8 at a time",
+        [_ROUND_TRIP * -(-folders // 8)],
+        peak_bytes=max(done.peak_bytes for done in times),
+    )
+
+
+def _ask(address: str, call: str) -> dict[str, int]:
+    with urllib.request.urlopen(f"{address}/{call}") as answer:
+        found: dict[str, int] = json.load(answer)
+    return found
 
 
 def write_peers(root: Path, size: int) -> None:

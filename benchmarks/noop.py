@@ -113,11 +113,12 @@ def measure(root: Path, size: int, repeats: int) -> Figure:
     )
 
 
-def prepare(root: Path) -> None:
+def prepare(root: Path, *words: str, **environment: str) -> None:
     """Bring the project to "all done"; raises RuntimeError when doit fails."""
     searched = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "benchmarks._all_done"]
-    run_process(command, root, clean_environment(PYTHONPATH=searched.rstrip(os.pathsep)))
+    command = [sys.executable, "-m", "benchmarks._all_done", *words]
+    variables = clean_environment(PYTHONPATH=searched.rstrip(os.pathsep), **environment)
+    run_process(command, root, variables)
     # files that were written a moment ago are looked at once more, by content
     time.sleep(2.1)
-    run_process([sys.executable, "-m", "doit"], root)
+    run_process([sys.executable, "-m", "doit"], root, clean_environment(**environment))

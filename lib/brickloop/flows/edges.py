@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from brickloop.errors import UsageError
@@ -219,7 +218,7 @@ def in_order(upstream: Mapping[str, Iterable[str]], where: str) -> dict[str, tup
 
 
 def _file_edges(file: ProjectFile, files: Mapping[str, ProjectFile]) -> Iterator[Edge]:
-    folder = PurePosixPath(file.relative).parent
+    folder = _folder_of(file)
     for kind, target, cell, line in file.facts.rows:
         if kind == "run" or kind == "call":
             candidates = [_beside(folder, target)]
@@ -228,7 +227,7 @@ def _file_edges(file: ProjectFile, files: Mapping[str, ProjectFile]) -> Iterator
             candidates = list(_module_files(target, folder))
             notebook = False
         elif kind == "path":
-            candidates = [_beside(folder, target), _beside(PurePosixPath(), target)]
+            candidates = [_beside(folder, target), _beside("", target)]
             notebook = False
         else:
             continue
@@ -239,29 +238,40 @@ def _file_edges(file: ProjectFile, files: Mapping[str, ProjectFile]) -> Iterator
 
 
 def _included(file: ProjectFile, files: Mapping[str, ProjectFile]) -> list[str]:
-    folder = PurePosixPath(file.relative).parent
+    folder = _folder_of(file)
     names = [_beside(folder, target) for target in file.targets(Kind.RUN)]
     return [name for name in names if name in files and files[name].is_notebook]
 
 
-def _module_files(module: str, folder: PurePosixPath) -> Iterable[str]:
+def _module_files(module: str, folder: str) -> Iterable[str]:
     """Where a module may be: beside the importer, then at the root; its packages with it."""
+    # texts, not paths: a large project has a hundred thousand imports
     inner = module.lstrip(".")
     level = len(module) - len(inner)
-    bases = [folder, PurePosixPath()]
+    bases = [folder, ""]
     if level:
         # one dot is the folder itself, each further one a step up; the root is as far as it goes
-        bases = [[folder, *folder.parents][min(level - 1, len(folder.parents))]]
+        base = folder
+        for _ in range(level - 1):
+            base = base.rpartition("/")[0]
+        bases = [base]
     parts = inner.split(".") if inner else []
     for base in bases:
-        for depth in range(len(parts) + 1):
-            yield str(base.joinpath(*parts[:depth], "__init__.py"))
+        path = f"{base}/" if base else ""
+        yield f"{path}__init__.py"
+        for part in parts:
+            path = f"{path}{part}/"
+            yield f"{path}__init__.py"
         if parts:
-            yield str(base.joinpath(*parts).with_suffix(".py"))
+            yield f"{path[:-1]}.py"
 
 
-def _beside(folder: PurePosixPath, target: str) -> str:
-    return os.path.normpath(f"{folder}/{target}").replace(os.sep, "/")
+def _folder_of(file: ProjectFile) -> str:
+    return file.relative.rpartition("/")[0]
+
+
+def _beside(folder: str, target: str) -> str:
+    return os.path.normpath(f"{folder or '.'}/{target}").replace(os.sep, "/")
 
 
 def _short_names(tables: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:

@@ -7,10 +7,11 @@ import json
 import re
 from xml.etree import ElementTree
 
-from brickloop.graph.summary import State, Summary
+from brickloop.graph.summary import NotebookOutcome, State, Summary
 from brickloop.model.text import harmless, one_line, write_duration
 
 _NUMBERS = re.compile(r"\d+")
+_MOST_LINES = 50
 _SIGNS = {
     State.SUCCEEDED: "✅",
     State.FAILED: "❌",
@@ -119,16 +120,28 @@ def as_lines(summary: Summary) -> list[str]:
     worked = summary.worked
     if len(worked) < 2:
         return []
-    width = max(len(one.name) for one in worked)
+    shown = _told(worked)
+    width = max(len(one.name) for one in shown)
     lines = [_counts(summary)]
-    for one in worked:
+    for one in shown:
         spent = write_duration(one.seconds * 1000) if one.seconds else ""
         said = one_line(one.message)
         lines.append(f"  {one.state.value:<11} {one.name:<{width}}  {spent:>8}  {said}".rstrip())
+    if len(shown) < len(worked):
+        lines.append(f"  and {len(worked) - len(shown):,} more")
     if len(summary.critical_path) > 1:
         spent = write_duration(summary.path_seconds * 1000)
         lines.append(f"critical path {spent}: {' > '.join(summary.critical_path)}")
     return lines
+
+
+def _told(worked: tuple[NotebookOutcome, ...]) -> list[NotebookOutcome]:
+    """Of very many notebooks those that failed, and those that took longest, in their order."""
+    if len(worked) <= _MOST_LINES:
+        return list(worked)
+    first = sorted(worked, key=lambda one: (one.state is not State.FAILED, -one.seconds))
+    chosen = {one.name for one in first[:_MOST_LINES]}
+    return [one for one in worked if one.name in chosen]
 
 
 def _counts(summary: Summary) -> str:

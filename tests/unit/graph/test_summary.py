@@ -54,6 +54,17 @@ def test_lines_for_the_terminal_say_states_times_and_reasons():
     assert as_lines(Summary(SUMMARY.outcomes[:1], 1.0)) == []
 
 
+def test_of_very_many_those_are_told_that_failed_or_took_longest():
+    outcomes = [NotebookOutcome(f"n{number}", State.NOT_REACHED) for number in range(9_000)]
+    outcomes[4_000] = NotebookOutcome("broken", State.FAILED, 1.0, "it failed")
+    outcomes[5_000] = NotebookOutcome("long", State.SUCCEEDED, 9.0)
+    lines = as_lines(Summary(tuple(outcomes), 10.0))
+    assert len(lines) == 52
+    told = [line.split()[1] for line in lines[1:] if line.split()[0] in {"failed", "succeeded"}]
+    assert told == ["broken", "long"]
+    assert lines[-1] == "  and 8,950 more"
+
+
 def test_junit_can_be_read_and_holds_no_control_characters():
     suite = ElementTree.fromstring(as_junit(SUMMARY))
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "1", "2")
