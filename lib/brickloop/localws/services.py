@@ -13,6 +13,7 @@ from brickloop.localws.disk import Disk
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.run_store import RunStore
 from brickloop.localws.runner import Runner
+from brickloop.localws.secret_store import SecretStore
 from brickloop.localws.sql_service import SqlService
 from brickloop.localws.state import State, now_ms
 from brickloop.localws.streams import DbfsStreams
@@ -69,6 +70,7 @@ class Services:
     runner: Runner
     compute: Compute
     sql: SqlService
+    secrets: SecretStore
 
     def forget_runs(self, run_ids: Iterable[int]) -> None:
         """Remove what runs left in their folders."""
@@ -105,7 +107,17 @@ def open_services(layout: StoreLayout, identity: Identity) -> Services:
     )
     sql = SqlService(layout, state, compute, user=USER)
     services = Services(
-        identity, layout, state, disk, tree, DbfsStreams(disk), runs, runner, compute, sql
+        identity,
+        layout,
+        state,
+        disk,
+        tree,
+        DbfsStreams(disk),
+        runs,
+        runner,
+        compute,
+        sql,
+        SecretStore(layout.root / "secrets.json"),
     )
     services.forget_runs(runs.delete_old_runs(now_ms() - _RUNS_KEPT_MS))
     _discard_uploads(layout, disk)
