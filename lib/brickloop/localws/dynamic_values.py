@@ -38,6 +38,7 @@ def known_values(
     parameters: Mapping[str, str],
     task_values: Mapping[str, Mapping[str, Any]],
     results: Mapping[str, str],
+    repairs: int = 0,
 ) -> dict[str, str]:
     """What each reference stands for in one attempt at a task."""
     started = datetime.fromtimestamp(started_ms / 1000, tz=timezone.utc)
@@ -46,7 +47,7 @@ def known_values(
         "job.id": str(job_id),
         "job.name": job_name,
         "job.run_id": str(job_run_id),
-        "job.repair_count": "0",
+        "job.repair_count": str(repairs),
         "job.start_time.iso_date": date,
         "job.start_time.iso_datetime": started.strftime("%Y-%m-%dT%H:%M:%S"),
         "job.start_time.timestamp_ms": str(started_ms),

@@ -11,18 +11,24 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from brickloop.localws.control_tasks import check_condition, check_for_each, check_run_job
 from brickloop.localws.task_order import RUN_IF, check_order
 from brickloop.localws.wire import invalid, malformed, not_implemented
 
-TASK_KINDS = ("notebook_task", "spark_python_task", "python_wheel_task", "sql_task")
+TASK_KINDS = (
+    "notebook_task",
+    "spark_python_task",
+    "python_wheel_task",
+    "sql_task",
+    "run_job_task",
+    "condition_task",
+    "for_each_task",
+)
 _OTHER_KINDS = (
     "spark_jar_task",
     "spark_submit_task",
     "pipeline_task",
     "dbt_task",
-    "run_job_task",
-    "condition_task",
-    "for_each_task",
     "dashboard_task",
     "alert_task",
     "clean_rooms_notebook_task",
@@ -150,6 +156,10 @@ def _with_parameters(
     if "sql_task" in task and sql:
         own = task["sql_task"]
         changed["sql_task"] = {**own, "parameters": {**(own.get("parameters") or {}), **sql}}
+    if "for_each_task" in task:
+        own = task["for_each_task"]
+        nested = _with_parameters(own["task"], notebook, named, sql, python)
+        changed["for_each_task"] = {**own, "task": nested}
     return changed
 
 
@@ -177,7 +187,12 @@ def _check_task(task: dict[str, Any], environments: set[Any], cluster_id: str) -
         raise not_implemented(f"A task of the kind {kinds[0]} (task '{key}')")
     if not isinstance(task[kinds[0]], dict):
         raise malformed(f"Could not parse request object: '{kinds[0]}' must be an object")
-    _CHECKS[kinds[0]](task[kinds[0]], key)
+    if kinds[0] == "for_each_task":
+        check_for_each(
+            task[kinds[0]], key, lambda nested: _check_task(nested, environments, cluster_id)
+        )
+    else:
+        _CHECKS[kinds[0]](task[kinds[0]], key)
     if task.get("run_if") not in {None, *RUN_IF}:
         raise invalid(f"Task '{key}' has an unknown run_if: {task['run_if']!r}.")
     environment = task.get("environment_key")
@@ -282,4 +297,6 @@ _CHECKS = {
     "spark_python_task": _check_python,
     "python_wheel_task": _check_wheel,
     "sql_task": _check_sql,
+    "run_job_task": check_run_job,
+    "condition_task": check_condition,
 }

@@ -157,18 +157,50 @@ class RunStore:
                 )
             return run_id
 
-    def create_attempt(self, before: Run) -> Run:
-        """A further attempt at the task of ``before``."""
+    def create_attempt(self, before: Run, spec: dict[str, Any] | None = None) -> Run:
+        """A further attempt at the task of ``before``, by another ``spec`` where one is given."""
         run_id = self._create_task_run(
             before.parent_id or 0,
             before.job_id,
             before.name,
-            before.spec,
+            before.spec if spec is None else spec,
             before.attempt + 1,
             before.first_run_id,
             LifeCycle.PENDING,
         )
         return self.run(run_id)
+
+    def create_iterations(self, loop: Run, tasks: list[dict[str, Any]]) -> list[Run]:
+        """A run below that of a loop's attempt for each of its iterations."""
+        with self._state.transaction():
+            made = [
+                self._create_task_run(
+                    loop.run_id, loop.job_id, loop.name, task, 0, None, LifeCycle.PENDING
+                )
+                for task in tasks
+            ]
+        return [self.run(run_id) for run_id in made]
+
+    def root_of(self, run: Run) -> Run:
+        """The whole run that an attempt or an iteration belongs to; a whole run itself."""
+        while run.parent_id is not None:
+            run = self.run(run.parent_id)
+        return run
+
+    def note(self, run_id: int, outcome: dict[str, Any]) -> None:
+        """Note what is known of the outcome of a task that goes on."""
+        self._state.execute(
+            f"UPDATE runs SET outcome = ? WHERE run_id = ? AND life_cycle NOT IN {_FINAL}",
+            (json.dumps(outcome), run_id),
+        )
+
+    def reopen(self, run_id: int, spec: dict[str, Any]) -> None:
+        """Have a run that has ended go on, by the ``spec``."""
+        self._state.execute(
+            "UPDATE runs SET life_cycle = 'PENDING', result = NULL, message = '', code = '', "
+            "ended_ms = 0, spec = ? WHERE run_id = ?",
+            (json.dumps(spec), run_id),
+        )
 
     def run(self, run_id: int) -> Run:
         """A run or an attempt at a task; raises the API's error for one that is not there."""
@@ -230,7 +262,9 @@ class RunStore:
     def delete_run(self, run_id: int) -> list[int]:
         """Remove a run and its attempts; the ids of all that were removed."""
         rows = self._state.rows(
-            "DELETE FROM runs WHERE run_id = ? OR parent_id = ? RETURNING run_id", (run_id, run_id)
+            "DELETE FROM runs WHERE run_id = ? OR parent_id = ? OR parent_id IN"
+            " (SELECT run_id FROM runs WHERE parent_id = ?) RETURNING run_id",
+            (run_id, run_id, run_id),
         )
         return [int(row["run_id"]) for row in rows]
 

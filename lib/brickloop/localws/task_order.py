@@ -5,7 +5,7 @@ https://docs.databricks.com/aws/en/jobs/run-if
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from brickloop.localws.run_store import Ending
@@ -29,13 +29,24 @@ def upstream_of(task: Mapping[str, Any]) -> list[str]:
     return [str(one["task_key"]) for one in task.get("depends_on") or []]
 
 
-def check_order(tasks: Iterable[Mapping[str, Any]]) -> None:
+def check_order(tasks: Sequence[Mapping[str, Any]]) -> None:
     """Refuse tasks that wait for one that is not there, or for each other."""
     waiting = {str(task["task_key"]): set(upstream_of(task)) for task in tasks}
     for key, upstream in waiting.items():
         unknown = sorted(upstream - waiting.keys())
         if unknown:
             raise invalid(f"Task '{key}' depends on the task '{unknown[0]}', which does not exist.")
+    conditions = {str(task["task_key"]) for task in tasks if task.get("condition_task")}
+    for task in tasks:
+        for one in task.get("depends_on") or []:
+            outcome = one.get("outcome")
+            if outcome is None:
+                continue
+            if outcome not in {"true", "false"} or one["task_key"] not in conditions:
+                raise invalid(
+                    f"Task '{task['task_key']}' depends on the outcome '{outcome}' of the task"
+                    f" '{one['task_key']}': only conditions have outcomes, 'true' and 'false'."
+                )
     while waiting:
         free = [key for key, upstream in waiting.items() if not upstream & waiting.keys()]
         if not free:
@@ -45,19 +56,36 @@ def check_order(tasks: Iterable[Mapping[str, Any]]) -> None:
             del waiting[key]
 
 
-def decide(task: Mapping[str, Any], ends: Mapping[str, Ending]) -> bool | Ending:
-    """Whether a task may start now: True, False for not yet, or how it ends without starting."""
-    upstream = upstream_of(task)
-    if not all(key in ends for key in upstream):
+def decide(
+    task: Mapping[str, Any], ends: Mapping[str, Ending], outcomes: Mapping[str, str] | None = None
+) -> bool | Ending:
+    """Whether a task may start now: True, False for not yet, or how it ends without starting.
+
+    ``outcomes`` are those of the conditions: what waits for the other one counts as excluded.
+    """
+    waits = task.get("depends_on") or []
+    if not all(one["task_key"] in ends for one in waits):
         return False
-    if not upstream or _holds(str(task.get("run_if") or RUN_IF[0]), [ends[k] for k in upstream]):
+    upstream = [_seen_from(one, ends[one["task_key"]], outcomes or {}) for one in waits]
+    results = {ending.result for ending in upstream}
+    if results == {ResultState.EXCLUDED}:
+        # whatever its run_if says
+        return _skipped(ResultState.EXCLUDED, "all it depends on was excluded")
+    if not upstream or _holds(str(task.get("run_if") or RUN_IF[0]), upstream):
         return True
-    results = {ends[key].result for key in upstream}
     if task.get("run_if") in {None, "ALL_SUCCESS", "NONE_FAILED"} and results & _FAILED:
         return _skipped(ResultState.UPSTREAM_FAILED, "an upstream task failed")
     if results & _CANCELED:
         return _skipped(ResultState.UPSTREAM_CANCELED, "an upstream task was canceled")
     return _skipped(ResultState.EXCLUDED, "its condition was not met")
+
+
+def _seen_from(wait: Mapping[str, Any], ending: Ending, outcomes: Mapping[str, str]) -> Ending:
+    """How an upstream task ended for one that may wait for an outcome of it."""
+    outcome = wait.get("outcome")
+    if outcome is None or not ending.succeeded or outcomes.get(wait["task_key"]) == outcome:
+        return ending
+    return _skipped(ResultState.EXCLUDED, "the condition had the other outcome")
 
 
 def conclude(tasks: Iterable[Mapping[str, Any]], ends: Mapping[str, Ending]) -> Ending:

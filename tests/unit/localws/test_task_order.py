@@ -33,6 +33,8 @@ def ends(**results: str) -> dict[str, Ending]:
         (None, "SUCCESS", "CANCELED", "UPSTREAM_CANCELED"),
         (None, "SUCCESS", "EXCLUDED", "EXCLUDED"),
         ("ALL_DONE", "FAILED", "CANCELED", True),
+        ("ALL_DONE", "EXCLUDED", "EXCLUDED", "EXCLUDED"),
+        ("ALL_DONE", "EXCLUDED", "FAILED", True),
         ("NONE_FAILED", "SUCCESS", "EXCLUDED", True),
         ("NONE_FAILED", "EXCLUDED", "EXCLUDED", "EXCLUDED"),
         ("NONE_FAILED", "SUCCESS", "FAILED", "UPSTREAM_FAILED"),
@@ -47,6 +49,24 @@ def ends(**results: str) -> dict[str, Ending]:
 def test_run_if(run_if: str | None, a: str, b: str, expected: bool | str) -> None:
     verdict = decide(task("c", "a", "b", run_if=run_if), ends(a=a, b=b))
     assert (verdict.result.value if isinstance(verdict, Ending) else verdict) == expected
+
+
+def test_a_task_waits_for_one_outcome_of_a_condition() -> None:
+    waits = {"task_key": "b", "depends_on": [{"task_key": "a", "outcome": "true"}]}
+    assert decide(waits, ends(a="SUCCESS"), {"a": "true"}) is True
+    other = decide(waits, ends(a="SUCCESS"), {"a": "false"})
+    assert isinstance(other, Ending) and other.result is ResultState.EXCLUDED
+    failed = decide(waits, ends(a="FAILED"))
+    assert isinstance(failed, Ending) and failed.result is ResultState.UPSTREAM_FAILED
+
+
+@pytest.mark.parametrize(
+    "waits", [{"task_key": "a", "outcome": "yes"}, {"task_key": "c", "outcome": "true"}]
+)
+def test_only_conditions_have_outcomes(waits: dict[str, str]) -> None:
+    condition = {"task_key": "a", "condition_task": {}}
+    with pytest.raises(ApiError, match="only conditions have outcomes"):
+        check_order([condition, task("c"), {"task_key": "b", "depends_on": [waits]}])
 
 
 def test_a_task_waits_for_all_that_it_depends_on() -> None:

@@ -5,28 +5,15 @@ Limits: 1,000 tasks a job, 10,000 bytes of parameters, tokens of at most 64 char
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from brickloop.localws.job_settings import (
-    job_parameters,
-    merge_settings,
-    normal_settings,
-    with_run_parameters,
-)
-from brickloop.localws.run_store import JOB_RUN, SUBMIT_RUN, Ending, Job, refuse_reused
+from brickloop.localws.job_runs import begin_job_run, begin_run, job_run_spec
+from brickloop.localws.job_settings import merge_settings, normal_settings
+from brickloop.localws.run_store import SUBMIT_RUN, Job, refuse_reused
 from brickloop.localws.services import CLUSTER_ID, USER, Services
 from brickloop.localws.wire import Answer, Call, Endpoint, invalid, page_of
-from brickloop.model.run import LifeCycle, ResultState
 
 _TASKS_SHOWN = 100
-_RUN_FIELDS = (
-    "notebook_params",
-    "python_params",
-    "python_named_params",
-    "sql_params",
-    "job_parameters",
-)
 
 
 def create(services: Services, call: Call) -> Answer:
@@ -108,49 +95,13 @@ def delete(services: Services, call: Call) -> Answer:
 def run_now(services: Services, call: Call) -> Answer:
     """The id of a run of a job; the same token always names the same run."""
     job = services.runs.job(call.whole("job_id"))
-    settings = job.settings
-    given = {name: call.fields[name] for name in _RUN_FIELDS if call.fields.get(name)}
-    only = call.fields.get("only") or []
-    tasks = _selected(settings["tasks"], only)
-    if not tasks:
-        raise invalid(f"Job {job.job_id} has no tasks to run.")
-    queue = call.mapping("queue") or settings.get("queue") or {}
-    limit = settings.get("max_concurrent_runs", 1)
-    spec = {
-        "tasks": with_run_parameters(tasks, given),
-        "environments": settings.get("environments") or [],
-        "timeout_seconds": settings.get("timeout_seconds") or 0,
-        "parameters": job_parameters(settings, given.get("job_parameters") or {}),
-        "job_parameters": settings.get("parameters") or [],
-        "overriding_parameters": {k: v for k, v in given.items() if k != "job_parameters"},
-        "queue_limit": limit if queue.get("enabled") else 0,
-    }
-    run_id = _start(
-        services,
-        kind=JOB_RUN,
-        name=str(settings["name"]),
-        spec=spec,
-        job_id=job.job_id,
-        token=call.optional_text("idempotency_token"),
-        admit=lambda: queue.get("enabled") or len(services.runs.active_runs(job.job_id)) < limit,
-    )
+    queue, only = call.mapping("queue"), call.fields.get("only") or []
+    spec = job_run_spec(job, call.fields, only, queue)
+    token = call.optional_text("idempotency_token")
+    refuse_reused(token)
+    run_id = begin_job_run(services.runs, job, spec, token, services.runner.start)
     number = services.runs.run(run_id).number_in_job
     return {"run_id": run_id, "number_in_job": number}
-
-
-def _selected(tasks: list[dict[str, Any]], only: list[str]) -> list[dict[str, Any]]:
-    """The tasks that a run-now chose; they do not wait for those that it left out."""
-    if not only:
-        return tasks
-    unknown = sorted(set(only) - {task["task_key"] for task in tasks})
-    if unknown:
-        raise invalid(f"The task '{unknown[0]}' does not exist in the job.")
-    chosen = []
-    for task in tasks:
-        if task["task_key"] in only:
-            waits = [one for one in task.get("depends_on") or [] if one["task_key"] in only]
-            chosen.append({**task, "depends_on": waits})
-    return chosen
 
 
 def submit(services: Services, call: Call) -> Answer:
@@ -165,55 +116,19 @@ def submit(services: Services, call: Call) -> Answer:
         "timeout_seconds": settings.get("timeout_seconds") or 0,
         "parameters": {},
     }
-    run_id = _start(
-        services,
+    token = call.optional_text("idempotency_token")
+    refuse_reused(token)
+    run_id = begin_run(
+        services.runs,
         kind=SUBMIT_RUN,
         name=call.text("run_name", "Untitled"),
         spec=spec,
         job_id=None,
-        token=call.optional_text("idempotency_token"),
+        token=token,
         admit=lambda: True,
+        start=services.runner.start,
     )
     return {"run_id": run_id}
-
-
-def _start(
-    services: Services,
-    *,
-    kind: str,
-    name: str,
-    spec: dict[str, Any],
-    job_id: int | None,
-    token: str | None,
-    admit: Callable[[], bool],
-) -> int:
-    refuse_reused(token)
-    with services.runs.transaction():
-        scope = f"job:{job_id}" if kind == JOB_RUN else "submit"
-        known = services.runs.run_of_token(scope, token) if token else None
-        if known is not None:
-            return known
-        admitted = admit()
-        run_id = services.runs.create_run(
-            kind=kind, name=name, spec=spec, job_id=job_id, token=token
-        )
-        if not admitted:
-            _refuse_run(services, run_id)
-            return run_id
-    services.runner.start(run_id)
-    return run_id
-
-
-def _refuse_run(services: Services, run_id: int) -> None:
-    ending = Ending(
-        LifeCycle.SKIPPED,
-        ResultState.MAXIMUM_CONCURRENT_RUNS_REACHED,
-        "Skipped: the maximum number of concurrent runs of this job has been reached.",
-        "MAX_CONCURRENT_RUNS_EXCEEDED",
-    )
-    for attempt in services.runs.attempts(run_id):
-        services.runs.end(attempt.run_id, ending)
-    services.runs.end(run_id, ending)
 
 
 def _shape(job: Job, settings: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from brickloop.localws.command_log import read_commands
 from brickloop.localws.pages.notebook_page import render_notebook_page
-from brickloop.localws.run_store import JOB_RUN, TASK_RUN, Run
+from brickloop.localws.run_store import JOB_RUN, TASK_RUN, Run, RunStore
 from brickloop.localws.services import CLUSTER_ID, USER, Services
 from brickloop.localws.wire import MIB, Answer, Call, Endpoint, invalid, page_of
 from brickloop.model.run import LifeCycle, ResultState
@@ -24,11 +24,11 @@ def get(services: Services, call: Call) -> Answer:
     run = services.runs.run(call.whole("run_id"))
     shaped = shape_run(services, run)
     if run.kind == TASK_RUN:
-        return {**shaped, "tasks": [shape_task(services, run)]}
-    attempts = services.runs.attempts(run.run_id)
-    page, following, _ = page_of(attempts, call.optional_text("page_token"), _TASKS_SHOWN)
-    shaped["tasks"] = [shape_task(services, attempt) for attempt in page]
-    return {**shaped, "next_page_token": following} if following else shaped
+        shaped["tasks"] = [shape_task(services, run)]
+        return _with_page(services, call, shaped, "iterations", services.runs.attempts(run.run_id))
+    if call.flag("include_history"):
+        shaped["repair_history"] = closed_history(services.runs, run)
+    return _with_page(services, call, shaped, "tasks", services.runs.attempts(run.run_id))
 
 
 def get_output(services: Services, call: Call) -> Answer:
@@ -43,7 +43,9 @@ def get_output(services: Services, call: Call) -> Answer:
         answer["error"] = run.message
     if "notebook_task" in run.spec:
         answer["notebook_output"] = _notebook_output(outcome)
-    else:
+    elif "run_job_task" in run.spec:
+        answer |= {key: outcome[key] for key in ("run_job_output",) if key in outcome}
+    elif not {"condition_task", "for_each_task"} & run.spec.keys():
         logs = (outcome.get("logs") or "").encode()
         answer["logs"] = logs[-_TEXT_LIMIT:].decode("utf-8", "ignore")
         answer["logs_truncated"] = len(logs) > _TEXT_LIMIT
@@ -144,10 +146,10 @@ def shape_run(services: Services, run: Run) -> dict[str, Any]:
         "format": "MULTI_TASK",
         "trigger": "ONE_TIME",
         **_times(run),
-        **_states(run),
+        **show_states(run),
     }
     if run.kind == TASK_RUN:
-        parent = services.runs.run(run.parent_id or 0)
+        parent = services.runs.root_of(run)
         shaped |= {"job_run_id": parent.run_id, "task_key": run.task_key}
         shaped["run_type"] = "JOB_RUN" if parent.kind == JOB_RUN else "SUBMIT_RUN"
         return shaped
@@ -172,11 +174,54 @@ def shape_task(services: Services, run: Run) -> dict[str, Any]:
         "attempt_number": run.attempt,
         "run_page_url": services.identity.run_page_url(run.run_id),
         **_times(run),
-        **_states(run),
+        **show_states(run),
     }
-    if run.started_ms:
+    if "condition_task" in run.spec:
+        outcome = run.outcome.get("condition_outcome")
+        if outcome:
+            shaped["condition_task"] = {**run.spec["condition_task"], "outcome": outcome}
+            shaped["resolved_values"] = {"condition_task": run.outcome["resolved"]}
+    elif "for_each_task" in run.spec:
+        stats = {"task_run_stats": _iteration_stats(services.runs.attempts(run.run_id))}
+        shaped["for_each_task"] = {**run.spec["for_each_task"], "stats": stats}
+    elif run.started_ms and "run_job_task" not in run.spec:
         shaped["cluster_instance"] = {"cluster_id": CLUSTER_ID, "spark_context_id": "local"}
     return shaped
+
+
+def closed_history(runs: RunStore, run: Run) -> list[dict[str, Any]]:
+    """The original run and its repairs, the last one as the run stands now."""
+    history = run.spec.get("repair_history")
+    if not history:
+        ids = [one.run_id for one in runs.attempts(run.run_id)]
+        history = [{"type": "ORIGINAL", "start_time": run.created_ms, "task_run_ids": ids}]
+    last = {**history[-1], "end_time": run.ended_ms, **show_states(run)}
+    return [*history[:-1], last]
+
+
+def _with_page(
+    services: Services, call: Call, shaped: dict[str, Any], name: str, attempts: list[Run]
+) -> dict[str, Any]:
+    """The run with a page of its tasks, or of a loop's iterations."""
+    page, following, _ = page_of(attempts, call.optional_text("page_token"), _TASKS_SHOWN)
+    if page or name == "tasks":
+        shaped[name] = [shape_task(services, attempt) for attempt in page]
+    return {**shaped, "next_page_token": following} if following else shaped
+
+
+def _iteration_stats(attempts: list[Run]) -> dict[str, int]:
+    """How many iterations of a loop stand where, each by its last attempt."""
+    last = list({attempt.first_run_id: attempt for attempt in attempts}.values())
+    ended = [attempt.ending for attempt in last if attempt.ending is not None]
+    good = sum(ending.succeeded for ending in ended)
+    return {
+        "total_iterations": len(last),
+        "scheduled_iterations": len(last),
+        "active_iterations": sum(one.started_ms > 0 and one.ending is None for one in last),
+        "completed_iterations": len(ended),
+        "succeeded_iterations": good,
+        "failed_iterations": len(ended) - good,
+    }
 
 
 def _task_run(services: Services, run_id: int) -> Run:
@@ -228,7 +273,8 @@ def _times(run: Run) -> dict[str, Any]:
     return times
 
 
-def _states(run: Run) -> dict[str, Any]:
+def show_states(run: Run) -> dict[str, Any]:
+    """The state of a run, in the older shape and in the newer one."""
     state: dict[str, Any] = {
         "life_cycle_state": run.life_cycle.value,
         "state_message": run.message,
