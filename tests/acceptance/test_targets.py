@@ -175,9 +175,12 @@ def test_without_git_prod_gets_nothing_and_an_unknown_target_is_named(shop):
 def test_doctor_says_the_target_and_where_each_value_is_from(shop):
     done = type_command(shop, "invoke", "doctor", "--json", "--offline", "--target", "prod")
     facts = json.loads(done.stdout)
-    assert facts["settings"]["target"] == {"value": "prod", "source": "--target"}
     source = "pyproject.toml [tool.brickloop.targets.prod]"
-    assert facts["settings"]["profile"] == {"value": "local", "source": source}
+    for name, value, where in (("target", "prod", "--target"), ("profile", "local", source)):
+        found = facts["settings"][name]
+        assert (found["value"], found["source"]) == (value, where)
+    assert facts["workspace"]["target"] == "prod"
+    assert facts["workspace"]["protected"] is True
     assert facts["workspace"]["why"].startswith("target 'prod', profile 'local'")
 
 
@@ -216,3 +219,22 @@ targets:
     )
     assert elsewhere.returncode == 2
     assert "credentials with it are for https://x.example.com" in elsewhere.stderr
+
+
+def test_the_state_of_one_target_is_not_taken_for_another(shop):
+    assert type_command(shop, "doit").returncode == 0
+    kept = type_command(shop, "invoke", "state.export", "--file", "state.json")
+    assert kept.returncode == 0, kept.stderr
+    words = ["invoke", "state.import", "--file", "state.json"]
+    refused = type_command(shop, *words, "--target", "prod")
+    assert refused.returncode == 2
+    assert "it is the state of target 'dev', and target 'prod' is meant" in refused.stderr
+    assert type_command(shop, *words).returncode == 0
+
+
+def test_parameters_of_a_notebook_that_is_none_are_refused(shop):
+    with (shop / "pyproject.toml").open("a") as file:
+        file.write("[tool.brickloop.targets.dev.parameters.sya]\nmonth = 3\n")
+    refused = type_command(shop, "doit")
+    assert refused.returncode == 2
+    assert "gives parameters of 'sya', which is no notebook here" in refused.stderr

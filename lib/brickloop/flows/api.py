@@ -24,11 +24,16 @@ class DatabricksAPI:
     Nothing is opened before a part is asked for work. ``close``, or ``with``, closes what was used.
     """
 
-    def __init__(self, profile: str | None = None) -> None:
-        """Raises SettingsError for wrong settings of the project that the working folder is in."""
+    def __init__(self, profile: str | None = None, target: str | None = None) -> None:
+        """``target`` is one of ``[tool.brickloop.targets]``; without it the usual one is meant.
+
+        Raises SettingsError for wrong settings of the project that the working folder is in.
+        """
         self._profile = profile
+        self._target = target
         self._root = find_root(Path.cwd())
-        self._settings = load_settings(self._root, overrides={"profile": profile})
+        words = {"profile": profile, "target": target}
+        self._settings = load_settings(self._root, overrides=words)
         self._syncs: list[WorkspaceSync] = []
 
     @cached_property
@@ -43,7 +48,7 @@ class DatabricksAPI:
         """Runs SQL on pooled connections, with results cached on disk."""
         from brickloop.flows.connections import ConnectionManager
 
-        return ConnectionManager(profile=self._profile, root=self._root)
+        return ConnectionManager(profile=self._profile, target=self._target, root=self._root)
 
     @cached_property
     def health(self) -> ConnectionHealth:
@@ -57,7 +62,7 @@ class DatabricksAPI:
         """Reads and shows what notebooks wrote."""
         from brickloop.flows.output import NotebookOutputReader
 
-        return NotebookOutputReader(profile=self._profile)
+        return NotebookOutputReader(profile=self._profile, target=self._target)
 
     @cached_property
     def dev(self) -> DevWorkflow:
@@ -83,6 +88,7 @@ class DatabricksAPI:
             patterns=patterns,
             exclude_patterns=exclude_patterns,
             profile=self._profile,
+            target=self._target,
         )
         self._syncs.append(found)
         return found

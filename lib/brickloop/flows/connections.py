@@ -33,6 +33,7 @@ class ConnectionManager:
         self,
         *,
         profile: str | None = None,
+        target: str | None = None,
         warehouse: str | None = None,
         catalog: str | None = None,
         schema: str | None = None,
@@ -46,7 +47,13 @@ class ConnectionManager:
         those that the other words and the environment give."""
         if max_connections < 1:
             raise UsageError("max_connections must be 1 or more")
-        words = {"profile": profile, "warehouse": warehouse, "catalog": catalog, "schema": schema}
+        words = {
+            "profile": profile,
+            "target": target,
+            "warehouse": warehouse,
+            "catalog": catalog,
+            "schema": schema,
+        }
         if settings is None:
             settings = load_settings(find_root(Path(root or Path.cwd())), overrides=words)
         self._warehouse = Warehouse(settings, resolve_target(settings))

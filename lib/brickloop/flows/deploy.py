@@ -301,7 +301,7 @@ class Deployment:
         from brickloop.flows.graph_job import GraphJob
 
         if name is None:
-            name = f"brickloop {self._project} of {self._open().user}"
+            name = f"brickloop {self._label} of {self._open().user}"
         detach = self._on_interrupt() == "detach"
         return GraphJob(name, self._key, self._ledger, detach=detach)
 
@@ -385,7 +385,7 @@ class Deployment:
         from brickloop.jobs.submit import NotebookWork, RunRequest, parse_compute
 
         return RunRequest(
-            name=f"brickloop {self._project}/{name}",
+            name=f"brickloop {self._label}/{name}",
             work=NotebookWork(f"{self._folder(opened)}/{name}"),
             run_key="",
             compute=parse_compute(self._settings.required("compute"), self._settings.root),
@@ -426,6 +426,12 @@ class Deployment:
         from brickloop.flows.target import upload_folder
 
         return upload_folder(self._settings, opened.user, self._project)
+
+    @property
+    def _label(self) -> str:
+        """The project in the names of jobs and runs: each target has its own."""
+        target = self._settings.target
+        return self._project if target is None else f"{target.name}/{self._project}"
 
     def _on_interrupt(self) -> Interrupt:
         value = self._settings["on_interrupt"]

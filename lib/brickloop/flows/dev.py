@@ -30,6 +30,7 @@ class DevWorkflow:
         settings: Settings | None = None,
         *,
         profile: str | None = None,
+        target: str | None = None,
         compute: str | None = None,
         runner: JobRunner | None = None,
     ) -> None:
@@ -38,7 +39,8 @@ class DevWorkflow:
         ``runner`` is one that has opened the workspace already.
         """
         self._settings = settings or load_settings(
-            find_root(Path.cwd()), overrides={"profile": profile, "compute": compute}
+            find_root(Path.cwd()),
+            overrides={"profile": profile, "target": target, "compute": compute},
         )
         self._runner = runner or JobRunner(self._settings)
         self._owns_runner = runner is None

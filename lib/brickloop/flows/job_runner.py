@@ -86,6 +86,7 @@ class JobRunner:
         settings: Settings | None = None,
         *,
         profile: str | None = None,
+        target: str | None = None,
         compute: str | None = None,
         opened: OpenTarget | None = None,
     ) -> None:
@@ -94,7 +95,8 @@ class JobRunner:
         ``opened`` is a workspace that is open already. Raises SettingsError for wrong settings.
         """
         self._settings = settings or load_settings(
-            find_root(Path.cwd()), overrides={"profile": profile, "compute": compute}
+            find_root(Path.cwd()),
+            overrides={"profile": profile, "target": target, "compute": compute},
         )
         self._opened = opened
         self._known_runs: Runs | None = None

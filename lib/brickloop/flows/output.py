@@ -30,10 +30,15 @@ class NotebookOutputReader:
     """
 
     def __init__(
-        self, client: WorkspaceClient | None = None, *, profile: str | None = None
+        self,
+        client: WorkspaceClient | None = None,
+        *,
+        profile: str | None = None,
+        target: str | None = None,
     ) -> None:
         self._client = client
         self._profile = profile
+        self._target = target
         self._opened: OutputReader | None = None
 
     def read_output(self, output_path: str | None = None) -> str:
@@ -99,9 +104,8 @@ class NotebookOutputReader:
             else:
                 from brickloop.flows.target import open_target
 
-                settings = load_settings(
-                    find_root(Path.cwd()), overrides={"profile": self._profile}
-                )
+                words = {"profile": self._profile, "target": self._target}
+                settings = load_settings(find_root(Path.cwd()), overrides=words)
                 opened = open_target(settings)
                 diagnostics.note(opened.announcement)
                 files = RemoteFiles(opened.client, opened.host)

@@ -160,6 +160,15 @@ def folder_listing(folder: Path) -> tuple[str, int]:
     return digest.hexdigest(), newest
 
 
+def has_file(folder: Path, name: str) -> bool:
+    """Whether there is a file below a folder whose path ends in this name, without its suffix."""
+    for entry in _walk(str(folder)):
+        path = Path(entry.path).with_suffix("").as_posix()
+        if path.endswith(f"/{name}"):
+            return True
+    return False
+
+
 def read_file(path: Path, relative: str, ledger: Ledger) -> ProjectFile:
     """One file by itself; raises NotebookError for a notebook that is no valid one."""
     data = path.read_bytes()

@@ -12,7 +12,7 @@ from brickloop.display import diagnostics
 from brickloop.errors import UsageError
 
 _NAMED = 5
-_HINT = "commit it first; --force, or BRICKLOOP_FORCE=1 for doit, sends it as it is"
+_HINT = "commit it first; --force, or BRICKLOOP_FORCE=1 with doit, sends it as it is"
 
 
 def require_committed(settings: Settings, sent: Iterable[Path] = ()) -> None:

@@ -47,6 +47,7 @@ class WorkspaceSync:
         patterns: Iterable[str] = (),
         exclude_patterns: Iterable[str] = (),
         profile: str | None = None,
+        target: str | None = None,
     ) -> None:
         self.local_dir = Path(local_dir).absolute()
         self.workspace_dir = workspace_dir
@@ -55,7 +56,8 @@ class WorkspaceSync:
         self._patterns = tuple(patterns)
         self._excludes = tuple(exclude_patterns)
         Selection(self.local_dir, self._patterns, self._excludes)
-        self._settings = load_settings(_root(self.local_dir), overrides={"profile": profile})
+        words = {"profile": profile, "target": target}
+        self._settings = load_settings(_root(self.local_dir), overrides=words)
         self._client = client
         self._of_settings = client is None
         """Whether the workspace is the one that the settings, and their target, name."""

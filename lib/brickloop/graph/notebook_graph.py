@@ -20,7 +20,7 @@ from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError, UsageError
 from brickloop.flows.deploy import Deployment
 from brickloop.flows.edges import Observed
-from brickloop.flows.project import Project, folder_listing, read_project
+from brickloop.flows.project import Project, folder_listing, has_file, read_project
 from brickloop.flows.protection import require_committed
 from brickloop.flows.target import ledger_key
 from brickloop.graph.decision import Decision, Step, decide, has_output_files
@@ -29,11 +29,9 @@ from brickloop.graph.fingerprint import Fingerprints, hash_of
 from brickloop.graph.memory import LedgerMemory
 from brickloop.graph.selection import Selector
 from brickloop.graph.state import open_ledger
-from brickloop.model.notebook import SUFFIX_LANGUAGES
 from brickloop.runtime.wheel import runtime_wheel
 from brickloop.sync.ledger import Ledger
 
-NOTEBOOK_SUFFIXES = (*SUFFIX_LANGUAGES, ".ipynb")
 _STAMP_VERSION = 2
 _RACY_NS = 2_000_000_000
 """A file that was written this shortly ago may change again without a new time stamp."""
@@ -234,10 +232,7 @@ class NotebookGraph:
     def _check_notebooks(self, target: NamedTarget) -> None:
         """Raise UsageError for parameters of a notebook that is in no folder of the project."""
         for name in target.notebooks:
-            files = (self.settings.root.rglob(f"{name}{suffix}") for suffix in NOTEBOOK_SUFFIXES)
-            if name not in self.project.upstream and not any(
-                found for each in files for found in each
-            ):
+            if name not in self.project.upstream and not has_file(self.settings.root, name):
                 self._require(name, f"{target.source} gives parameters of")
 
     def stamp(self) -> str | None:

@@ -28,7 +28,12 @@ def export_state(graphs: list[NotebookGraph]) -> bytes:
         user = graph.ledger.fact("user", graph.key)
         memory = graph.memory.to_json(graph.project.upstream)
         projects[graph.folder.name] = {"user": user, **memory}
-    state = {"version": _VERSION, "brickloop": brickloop.__version__, "projects": projects}
+    state = {
+        "version": _VERSION,
+        "brickloop": brickloop.__version__,
+        "target": _target_of(graphs),
+        "projects": projects,
+    }
     return (json.dumps(state, indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -37,9 +42,9 @@ def import_state(
 ) -> list[str]:
     """Names of the projects whose state was taken over, or, ``dry_run``, would be.
 
-    Raises UsageError for what is no state.
+    Raises UsageError for what is no state, or that of another target.
     """
-    projects = _checked(data, where)
+    projects = _checked(data, where, _target_of(graphs))
     taken = []
     for graph in graphs:
         found = projects.get(graph.folder.name)
@@ -90,7 +95,13 @@ def pull_state(graph: NotebookGraph) -> tuple[bytes | None, str]:
         return None, path
 
 
-def _checked(data: bytes, where: str) -> dict[str, Any]:
+def _target_of(graphs: list[NotebookGraph]) -> str | None:
+    """The name of the target that the graphs are on, None where there is none."""
+    target = graphs[0].settings.target if graphs else None
+    return target.name if target is not None else None
+
+
+def _checked(data: bytes, where: str, target: str | None) -> dict[str, Any]:
     try:
         state = json.loads(data)
         if state["version"] != _VERSION:
@@ -98,6 +109,15 @@ def _checked(data: bytes, where: str) -> dict[str, Any]:
                 f"it has version {state['version']}, this brickloop reads {_VERSION}",
                 where=where,
                 hint="export it again with this version",
+            )
+        theirs = state.get("target")
+        if theirs != target:
+            # what was done there has not been done here
+            raise UsageError(
+                f"it is the state of {f'target {theirs!r}' if theirs else 'no target'},"
+                f" and {f'target {target!r}' if target else 'no target'} is meant",
+                where=where,
+                hint=f"say --target {theirs}" if theirs else "export it again, with --target",
             )
         for found in state["projects"].values():
             for table, width in _TABLES.items():

@@ -9,6 +9,7 @@ from invoke import Exit
 
 from brickloop.errors import UsageError
 from brickloop.tasks.command import command
+from brickloop.tasks.workspace_flags import FORCE
 
 if TYPE_CHECKING:
     from brickloop.graph.decision import Decision
@@ -170,7 +171,7 @@ def graph(
     workspace="sends",
     help={
         **_SELECT,
-        "force": "run them even if they are up to date",
+        "force": "run them even if they are up to date; " + FORCE,
         "full_refresh": "as --force, with the parameter full_refresh=true",
         "jobs": "how many notebooks at once",
         "keep_going": "a failure stops only what depends on it",

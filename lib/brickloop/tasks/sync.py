@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brickloop.config.settings import find_root
 from brickloop.errors import UsageError
 from brickloop.tasks.command import command
+from brickloop.tasks.workspace_flags import FORCE
 
 if TYPE_CHECKING:
     from brickloop.flows.sync import SyncWords
@@ -22,7 +23,7 @@ _HELP = {
     "accept_changes": "go on although so many were changed at once (a halt says the number)",
 }
 _PUSH = {
-    "force": "undo the workspace's own changes and let the local version win conflicts",
+    "force": "undo the workspace's own changes, let the local version win; " + FORCE,
     "delete": "delete what only the workspace has",
 }
 _PULL = {

@@ -15,10 +15,11 @@ from brickloop.config.flags import flags
 
 Workspace = Literal["reads", "sends"]
 """Whether a command sends what a protected target takes from a clean git tree alone."""
+FORCE = "send to a protected target also what is not committed"
 HELP = {
     "target": "which of [tool.brickloop.targets] is meant: its workspace, folder and settings",
     "profile": "profile of .databrickscfg; 'local' is the local workspace",
-    "force": "send to a protected target also what is not committed",
+    "force": FORCE,
 }
 _DEFAULTS: dict[str, Any] = {"target": "", "profile": "", "force": False}
 

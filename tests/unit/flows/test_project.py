@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brickloop.flows.project import read_project
+from brickloop.flows.project import has_file, read_project
 from brickloop.graph.fingerprint import Fingerprints
 from brickloop.sync.ledger import Ledger
 
@@ -114,3 +114,13 @@ def test_a_touch_changes_nothing_and_reads_nothing_again(folder, ledger):
     for path in folder.rglob("*"):
         os.utime(path)
     assert prints(folder, ledger) == before
+
+
+def test_a_file_is_found_by_the_end_of_its_path_and_not_in_hidden_folders(tmp_path):
+    for name in ("etl/daily/load.py", ".venv/lib/other.py", "outputs/say.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert has_file(tmp_path, "load")
+    assert has_file(tmp_path, "daily/load")
+    for name in ("oad", "other", "say", "../load", "/load", "*"):
+        assert not has_file(tmp_path, name)
