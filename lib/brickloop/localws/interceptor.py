@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from brickloop.localws.engine_catalog import EngineCatalog
 from brickloop.localws.plan_shims import mend_expression, mend_relation, mend_write
+from brickloop.localws.plan_types import PlanTypist, is_candidate
 from brickloop.localws.registry import Entry, TableName
 from brickloop.localws.session_record import Recorder
 from brickloop.localws.sql_tokens import read_tokens
@@ -46,6 +47,8 @@ class PlanInterceptor(
         self._bare = threading.local()
         self.catalog: EngineCatalog | None = None
         """Set once the session is there."""
+        self.typist: PlanTypist | None = None
+        """What mends plans by their types; set once the session is there."""
 
     def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         """Send a plan that is executed."""
@@ -88,7 +91,10 @@ class PlanInterceptor(
         if request.DESCRIPTOR.name not in _PLANS or getattr(self._bare, "on", False):
             return
         with self.bare():
+            self._bare.typed = False
             self._walk(request)
+            if self._bare.typed and self.typist is not None:
+                self.typist.mend(request)
 
     def _walk(self, message: Message) -> None:
         visit = _VISITS.get(message.DESCRIPTOR.full_name)
@@ -116,6 +122,8 @@ class PlanInterceptor(
             source.options[key] = self._paths.existing(source.options[key])
 
     def _visit_command(self, command: Any) -> None:
+        if self.typist is not None:
+            self.typist.forget()
         if command.HasField("write_operation_v2"):
             mend_write(command)
 
@@ -187,9 +195,13 @@ class PlanInterceptor(
 
     def _visit_relation(self, relation: Any) -> None:
         mend_relation(relation)
+        if relation.HasField("set_op"):
+            self._bare.typed = True
 
     def _visit_expression(self, expression: Any) -> None:
         mend_expression(expression, self._user)
+        if not self._bare.typed and is_candidate(expression):
+            self._bare.typed = True
 
     def _target(self, text: str) -> tuple[TableName, Entry | None]:
         assert self.catalog is not None

@@ -10,6 +10,8 @@ from typing import Any
 
 from pyspark.sql.connect import proto
 
+from brickloop.localws.plan_nodes import call, column, integer, text
+
 _USER_FUNCTIONS = frozenset({"current_user", "session_user", "user"})
 _PERCENTILES = frozenset({"percentile_approx", "approx_percentile"})
 _DESCRIBED = ("count", "mean", "stddev", "min", "max")
@@ -33,7 +35,7 @@ def mend_relation(relation: Any) -> None:
     # the outer relation keeps the plan's number; the mark keeps the walk from coming here again
     inner.ClearField("common")
     inner.common.source_info = _IN_ORDER
-    place = _call("array_position", _call("array", *map(_text, order)), _column("summary"))
+    place = call("array_position", call("array", *map(text, order)), column("summary"))
     relation.sort.input.CopyFrom(inner)
     relation.sort.is_global = True
     relation.sort.order.append(
@@ -52,7 +54,7 @@ def mend_expression(expression: Any, user: str) -> None:
     function = expression.unresolved_function
     name = function.function_name.lower()
     if name in _USER_FUNCTIONS and not function.arguments:
-        expression.alias.expr.CopyFrom(_text(user))
+        expression.alias.expr.CopyFrom(text(user))
         expression.alias.name.append(f"{name}()")
     elif name in _PERCENTILES and len(function.arguments) >= 2:
         column, share = function.arguments[0], function.arguments[1]
@@ -96,35 +98,9 @@ def mend_write(command: Any) -> None:
 
 def _nearest_rank(column: Any, share: Any) -> Any:
     """The value at rank ``ceil(share * count)``, which is what Spark's sketch gives."""
-    rank = _call("ceil", _call("*", share, _call("count", column)))
+    rank = call("ceil", call("*", share, call("count", column)))
     index = proto.Expression(cast=proto.Expression.Cast(expr=rank, type_str="int"))
-    first = _call("greatest", index, proto.Expression(literal=_integer(1)))
-    return _call(
-        "get", _call("sort_array", _call("collect_list", column)), _call("-", first, _one())
+    first = call("greatest", index, integer(1))
+    return call(
+        "get", call("sort_array", call("collect_list", column)), call("-", first, integer(1))
     )
-
-
-def _call(name: str, *arguments: Any) -> Any:
-    return proto.Expression(
-        unresolved_function=proto.Expression.UnresolvedFunction(
-            function_name=name, arguments=list(arguments)
-        )
-    )
-
-
-def _text(value: str) -> Any:
-    return proto.Expression(literal=proto.Expression.Literal(string=value))
-
-
-def _column(name: str) -> Any:
-    return proto.Expression(
-        unresolved_attribute=proto.Expression.UnresolvedAttribute(unparsed_identifier=name)
-    )
-
-
-def _integer(value: int) -> Any:
-    return proto.Expression.Literal(integer=value)
-
-
-def _one() -> Any:
-    return proto.Expression(literal=_integer(1))

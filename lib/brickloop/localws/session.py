@@ -6,21 +6,25 @@ import logging
 from typing import Any
 
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
+from pyspark.sql.connect import proto
 from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.types import StructType
 
 from brickloop.localws.engine_catalog import EngineCatalog
 from brickloop.localws.engine_errors import translate
 from brickloop.localws.interceptor import PlanInterceptor
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.plain_root import plain_layout
+from brickloop.localws.plan_types import PlanTypist
 from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA, Registry
 from brickloop.localws.session_record import Recorder, SessionRecord
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_front import SqlFront
 from brickloop.localws.sql_relations import columns_of
 from brickloop.localws.sql_text import split_statements
+from brickloop.localws.sql_types import mend_expression
 from brickloop.localws.store_paths import StorePaths
 
 _SETTINGS = {
@@ -94,6 +98,7 @@ def open_session(
     )
     catalog.use(DEFAULT_CATALOG, DEFAULT_SCHEMA)
     interceptor.catalog = catalog
+    interceptor.typist = PlanTypist(lambda relation: _schema_of(spark, relation), mend_expression)
     if active:
         SparkSession._set_default_and_active_session(spark)
     return spark
@@ -111,6 +116,15 @@ def carry_session(spark: LocalSession, fresh: LocalSession) -> None:
     Raises what the engine says to a view that can no longer be made, or to a schema that is gone.
     """
     spark._front.context.carry_to(fresh._front.context)
+
+
+def _schema_of(spark: LocalSession, relation: Any) -> StructType:
+    """The columns of a relation of a plan, which is sent as it is."""
+    client: Any = spark.client
+    with spark._front.context.interceptor.bare():
+        found = client._analyze(method="schema", plan=proto.Plan(root=relation)).schema
+    assert isinstance(found, StructType)
+    return found
 
 
 def session_record(spark: SparkSession) -> SessionRecord:

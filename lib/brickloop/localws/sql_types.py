@@ -21,13 +21,14 @@ from pyspark.sql.types import (
     MapType,
     NullType,
     StringType,
+    StructField,
     StructType,
 )
 
 from brickloop.localws.json_text import json_text
 from brickloop.localws.sql_context import OWN_VIEW
 from brickloop.localws.sql_probe import Probe, sources_of
-from brickloop.localws.sql_trees import has_aggregate, is_star
+from brickloop.localws.sql_trees import generate, has_aggregate, is_star, parse
 from brickloop.localws.typed_rules import (
     COMPARISONS,
     OPERATORS,
@@ -38,6 +39,7 @@ from brickloop.localws.typed_rules import (
     common_type,
     integer_kind,
     is_real,
+    kept_narrow,
     mend,
     read_type,
     spark_text,
@@ -373,6 +375,8 @@ class Typist:
             self._note(node, made.kind)
             return False
         new = made.node
+        if name_of(node) in OPERATORS and _is_compared(node):
+            new = kept_narrow(self._build, new)
         node.replace(new)
         self._note(new, made.kind)
         return True
@@ -402,6 +406,8 @@ class Typist:
         while isinstance(whole.parent, exp.Window | exp.Filter) and whole.arg_key == "this":
             whole = whole.parent
         new = self._build.cast(whole, widened.result)
+        if _is_compared(whole):
+            new = kept_narrow(self._build, new)
         whole.replace(new)
         self._note(new, widened.kind)
         return True
@@ -509,6 +515,40 @@ def value_is_all(value: Any) -> bool:
     from sqlglot import exp
 
     return isinstance(value, exp.Group) and bool(value.args.get("all"))
+
+
+def mend_expression(text: str, ask: Callable[[list[str]], list[DataType]]) -> str:
+    """An expression that stands alone, mended; ``ask`` gives the types of parts of it.
+
+    It stays as it is where it is not in Databricks' dialect.
+    """
+    from sqlglot import exp
+
+    tree = parse(f"SELECT {text}")
+    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1:
+        return text
+    titled = tree.expressions[0].alias
+    if not Typist(_Answers(ask)).mend_select(tree):
+        return text
+    item = tree.expressions[0]
+    return generate(item if titled else item.unalias())
+
+
+class _Answers(Probe):
+    """Asks for types where a query's relations are known to somebody else."""
+
+    def __init__(self, ask: Callable[[list[str]], list[DataType]]) -> None:
+        self.views = {}
+        self._ask = ask
+
+    def schema(self, scope: exp.Expr, query: exp.Expr) -> StructType:
+        """The types of the query's columns."""
+        items = [generate(item.unalias()) for item in query.expressions]
+        return StructType([StructField("c", kind) for kind in self._ask(items)])
+
+    def names(self, text: str) -> list[str]:
+        """No names: the caller has them."""
+        return []
 
 
 def name_of(node: exp.Expr) -> str:
@@ -671,6 +711,16 @@ def _has_time(node: exp.Expr) -> bool:
     unit = node.args.get("unit")
     words = [each.name.upper().rstrip("S") for each in unit.find_all(exp.Var)] if unit else []
     return any(word in _TIMES for word in words)
+
+
+def _is_compared(node: exp.Expr) -> bool:
+    """Whether an expression is a side of a comparison."""
+    from sqlglot import exp
+
+    parent = node.parent
+    while isinstance(parent, exp.Paren):
+        parent = parent.parent
+    return isinstance(parent, exp.Predicate)
 
 
 def _binds(node: exp.Expr) -> bool:

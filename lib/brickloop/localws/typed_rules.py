@@ -164,6 +164,14 @@ def spark_text(build: Builder, node: Any) -> Any:
     return build.call("nullif", build.call("btrim", shown, build.text("[]")), build.text("NULL"))
 
 
+def kept_narrow(build: Builder, node: Any) -> Any:
+    """A cast that finds an overflow, kept where it is compared.
+
+    The engine compares before a cast rather than after it, and so would find none.
+    """
+    return build.call("greatest", node, node)
+
+
 def is_real(kind: DataType | None) -> bool:
     """Whether values are written with a decimal point that floats."""
     return kind is not None and _is_real(kind)

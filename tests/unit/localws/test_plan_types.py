@@ -1,0 +1,151 @@
+"""Types in DataFrame plans on a real engine: numbers, texts and times as Spark gives them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.errors.exceptions.base import PySparkException
+from pyspark.sql import Window
+from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
+from pyspark.sql.connect.dataframe import DataFrame
+
+from brickloop.localws.engine import Engine
+from brickloop.localws.layout import StoreLayout
+from brickloop.localws.session import LocalSession, open_session
+
+_MOST = 2**31 - 1
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSession]:
+    """A session on an engine of its own."""
+    layout = StoreLayout(tmp_path_factory.mktemp("types") / "store")
+    layout.make()
+    engine = Engine(layout)
+    session = open_session(layout, engine.start(), user="me@here.test", active=False)
+    yield session
+    session.stop()
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def mixed(spark: LocalSession) -> DataFrame:
+    """One row of many types, at the end of what they hold."""
+    row = (_MOST, 2**63 - 1, 1e7, dt.date(2024, 1, 1), "x", [1, 2])
+    return spark.createDataFrame(
+        [row], "i int, l bigint, x double, d date, s string, arr array<int>"
+    )
+
+
+@pytest.fixture(scope="module")
+def prices(spark: LocalSession) -> DataFrame:
+    """Decimals and integers."""
+    rows = [(Decimal("1.10"), 2), (Decimal("2.23"), 3), (Decimal("31.66"), 7)]
+    return spark.createDataFrame(rows, "p decimal(10,2), n int")
+
+
+def _shown(frame: DataFrame) -> tuple[list[str], list[tuple[Any, ...]]]:
+    columns = [f"{field.name} {field.dataType.simpleString()}" for field in frame.schema]
+    return columns, [tuple(row) for row in frame.collect()]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda f: f.select(F.col("i") + 1),
+        lambda f: f.withColumn("y", F.col("l") * 2),
+        lambda f: f.union(f).agg(F.sum("l")),
+        lambda f: f.union(f).select(F.sum("l").over(Window.partitionBy("s"))),
+        lambda f: f.select(F.expr("i + 1")),
+        lambda f: f.selectExpr("l - (-1) AS y"),
+        lambda f: f.filter(F.col("i") + 1 > 0),
+        lambda f: f.select(F.transform("arr", lambda each: each + _MOST)),
+        lambda f: f.groupBy("s").agg((F.sum("l") + 1).alias("y")),
+    ],
+)
+def test_overflow_is_an_error(mixed: DataFrame, make: Callable[[DataFrame], DataFrame]) -> None:
+    with pytest.raises(PySparkException) as caught:
+        make(mixed).collect()
+    assert caught.value.getCondition() == "ARITHMETIC_OVERFLOW"
+    assert caught.value.getSqlState() == "22003"
+
+
+def test_what_fits_is_computed_under_its_own_name(mixed: DataFrame) -> None:
+    frame = mixed.select(F.col("i") - 1, (F.col("l") - 1).alias("z"), "s")
+    assert _shown(frame) == (
+        ["(i - 1) int", "z bigint", "s string"], [(_MOST - 1, 2**63 - 2, "x")]
+    )  # fmt: skip
+    frame = mixed.select(
+        F.transform("arr", lambda each: each * 2).alias("t"),
+        F.aggregate("arr", F.lit(0), lambda acc, each: acc + each).alias("a"),
+    )
+    assert _shown(frame) == (["t array<int>", "a int"], [([2, 4], 3)])
+
+
+def test_decimals_are_rounded_and_have_sparks_precision(prices: DataFrame) -> None:
+    assert _shown(prices.groupBy().avg("p")) == (
+        ["avg(p) decimal(14,6)"], [(Decimal("11.663333"),)]
+    )  # fmt: skip
+    first = prices.limit(1).select(
+        F.col("p") / 3, F.col("p") / F.col("n"), F.col("p") * F.col("n"), F.col("p") + 1
+    )
+    assert _shown(first) == (
+        ["(p / 3) decimal(14,6)", "(p / n) decimal(21,13)", "(p * n) decimal(21,2)",
+         "(p + 1) decimal(11,2)"],
+        [(Decimal("0.366667"), Decimal("0.5500000000000"), Decimal("2.20"), Decimal("2.10"))],
+    )  # fmt: skip
+    compared = prices.filter(F.col("p") > "1.105").select("n")
+    assert [row[0] for row in compared.collect()] == [3, 7]
+
+
+def test_doubles_are_written_as_by_spark(mixed: DataFrame) -> None:
+    frame = mixed.select(
+        F.col("x").cast("string").alias("a"),
+        F.concat(F.col("x"), F.lit("!")).alias("b"),
+        F.to_json(F.struct("x", "d")).alias("c"),
+        F.expr("x || 'a'").alias("e"),
+    )
+    assert _shown(frame)[1] == [("1.0E7", "1.0E7!", '{"x":1.0E7,"d":"2024-01-01"}', "1.0E7a")]
+
+
+def test_branches_and_sides_of_unions_get_one_type(mixed: DataFrame, prices: DataFrame) -> None:
+    branches = prices.select(F.when(F.col("n") > 2, 1).otherwise(F.col("p")).alias("w"))
+    assert _shown(branches.limit(1)) == (["w decimal(12,2)"], [(Decimal("1.10"),)])
+    both = prices.select("n").limit(1).union(mixed.select("x"))
+    assert _shown(both) == (["n double"], [(2.0,), (1e7,)])
+    other = mixed.select(F.lit(5).alias("p"), F.col("l").alias("n"))
+    named = prices.select("n", "p").limit(1).unionByName(other)
+    assert _shown(named) == (
+        ["n bigint", "p decimal(12,2)"], [(2, Decimal("1.10")), (2**63 - 1, Decimal("5.00"))]
+    )  # fmt: skip
+
+
+def test_dates_keep_the_hours_that_are_added(mixed: DataFrame) -> None:
+    frame = mixed.select(
+        (F.col("d") + F.expr("INTERVAL 3 HOURS")).alias("a"),
+        (F.col("d") - F.lit(dt.date(2023, 12, 30))).alias("b"),
+        (F.col("d") + 1).alias("c"),
+    )
+    columns, rows = _shown(frame)
+    assert columns == ["a timestamp", "b interval day", "c date"]
+    assert rows == [(dt.datetime(2024, 1, 1, 3), dt.timedelta(2), dt.date(2024, 1, 2))]
+
+
+def test_types_are_asked_anew_when_a_view_is_replaced(spark: LocalSession) -> None:
+    spark.range(1).select(F.lit(1).alias("v")).createOrReplaceTempView("changing")
+    frame = spark.table("changing").select((F.col("v") / 2).alias("h"))
+    assert _shown(frame) == (["h double"], [(0.5,)])
+    spark.sql("SELECT CAST(1 AS DECIMAL(10,2)) AS v").createOrReplaceTempView("changing")
+    frame = spark.table("changing").select((F.col("v") / 3).alias("h"))
+    assert _shown(frame) == (["h decimal(14,6)"], [(Decimal("0.333333"),)])
+
+
+def test_columns_of_joined_frames_keep_their_frames(mixed: DataFrame, prices: DataFrame) -> None:
+    joined = mixed.join(prices, mixed["i"] > prices["n"])
+    frame = joined.select((mixed["i"] - prices["n"]).alias("a"), (prices["p"] * mixed["x"]))
+    assert _shown(frame)[0] == ["a int", "(p * x) double"]
+    assert sorted(row[0] for row in frame.collect()) == [_MOST - 7, _MOST - 3, _MOST - 2]
