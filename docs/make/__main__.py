@@ -9,6 +9,7 @@ MAKERS = {
     "reference": "docs/reference/*.md, from the commands' help, docstrings and settings",
     "diagrams": "docs/pictures: the diagrams of the ideas",
     "session": "docs/session.svg, a session on the example project",
+    "pictures": "docs/pictures: the plan, a notebook's page, the graph; needs a Chromium",
     "site": "build/site, the whole site; a broken link is an error",
 }
 
