@@ -123,7 +123,7 @@ class TableUse:
             for maker, made in self._makers.get(short_name(table), ()):
                 if maker != reader and _same_table(made, table):
                     found.setdefault(maker, []).append(table)
-        return {maker: tuple(found[maker]) for maker in sorted(found)}
+        return {maker: _each_once(found[maker]) for maker in sorted(found)}
 
     def has_one_maker(self, table: str) -> bool:
         """Whether no more than one notebook makes or changes a table."""
@@ -281,6 +281,20 @@ def _short_names(tables: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
 def short_name(table: str) -> str:
     """A table's name without its catalog."""
     return ".".join(table.split(".")[-2:])
+
+
+def _each_once(tables: Iterable[str]) -> tuple[str, ...]:
+    """Each table once, by the longest of its names: a run is seen to read it with its catalog."""
+    kept: list[str] = []
+    for table in tables:
+        short = short_name(table)
+        for place, one in enumerate(kept):
+            if short_name(one) == short and _same_table(one, table):
+                kept[place] = max(one, table, key=lambda name: name.count("."))
+                break
+        else:
+            kept.append(table)
+    return tuple(kept)
 
 
 def _same_table(one: str, other: str) -> bool:

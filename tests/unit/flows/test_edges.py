@@ -72,3 +72,11 @@ def test_what_runs_did_and_what_is_declared_is_added(read):
     project = read(observed)
     assert project.upstream == {"a": (), "b": ("a",), "c": ()}
     assert project.reaches["c"] == ("b",)
+
+
+def test_a_table_is_named_once_by_the_longest_of_its_names():
+    use = TableUse(
+        {"report": ("shop.items", "main.shop.items", "shop.days", "other.shop.items")},
+        {"load": ("shop.items", "main.shop.items", "shop.days")},
+    )
+    assert use.edges_of("report") == {"load": ("main.shop.items", "shop.days", "other.shop.items")}
