@@ -32,6 +32,11 @@ from tests.acceptance.test_doit import ran
         ("help run", 0, "run tasks"),
         ("help run:a_load", 0, "run a_load.py as a job"),
         ("dumpdb", 3, "invoke why NOTEBOOK"),
+        ("--alwys-execute", 3, "there is no option --alwys-execute\n  did you mean: --always"),
+        ("list --bogus", 3, "there is no option --bogus\n  doit help run shows all"),
+        ("-f", 3, "-f needs a value"),
+        ("run -n many", 3, "--process is 'many', not a whole number"),
+        ("-r nope", 3, "--reporter is 'nope'\n  it is one of: "),
     ],
 )
 def test_no_command_shows_a_traceback(tmp_path, words, code, said):
@@ -177,3 +182,24 @@ def _small_project(folder):
         "from brickloop.graph import doit_config, notebook_tasks\n\nDOIT_CONFIG = doit_config()\n"
         '\n\ndef task_notebooks():\n    yield from notebook_tasks("notebooks")\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("dodo", "said"),
+    [
+        ("def task_x(:\n", "dodo.py:1: "),
+        ("import os\nprint(nothing)\n", "dodo.py:2: NameError: name 'nothing' is not defined"),
+        ("import no_such_module\n", "dodo.py:1: ModuleNotFoundError: No module named"),
+        ("import beside\n", "dodo.py:1: ZeroDivisionError: division by zero (in "),
+        ("def task_x():\n    return 1 / 0\n", "dodo.py:2: ZeroDivisionError"),
+    ],
+)
+@pytest.mark.parametrize("words", [[], ["list"]])
+def test_a_dodo_that_cannot_be_run_is_said_with_its_line(tmp_path, dodo, said, words):
+    (tmp_path / "beside.py").write_text("1 / 0\n")
+    (tmp_path / "dodo.py").write_text(dodo)
+    done = type_command(tmp_path, "doit", *words)
+    assert done.returncode == 3, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 2

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from doit import (
     cmd_run,
 )
 from doit.cmd_base import check_tasks_exist
-from doit.exceptions import InvalidCommand
+from doit.cmdparse import CmdParseError
+from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from brickloop.graph import session
 from brickloop.graph.memory import ASSUME
@@ -41,11 +44,30 @@ class _Suggesting:
 
     task_list: Any = ()
     sel_tasks: Any
+    cmdparser: Any
+
+    def parse_execute(self, in_args: list[str]) -> Any:
+        """Do the command that these words ask for; raises InvalidCommand for wrong options."""
+        try:
+            return super().parse_execute(in_args)  # type: ignore[misc]
+        except CmdParseError as error:
+            options = {
+                one.name: f"--{one.long}" if one.long else f"-{one.short}"
+                for one in self.cmdparser.options
+                if one.long or one.short
+            }
+            raise InvalidCommand(wrong_option_text(str(error), options)) from None
 
     def execute(self, params: Any, args: list[str]) -> Any:
-        """Do the command; raises InvalidCommand for an unknown task, with what may be meant."""
+        """Do the command.
+
+        Raises InvalidCommand for an unknown task, with what may be meant, and for a dodo.py that
+        cannot be run, with its line.
+        """
         try:
             return super().execute(params, args)  # type: ignore[misc]
+        except (CmdParseError, InvalidDodoFile, InvalidTask):
+            raise
         except InvalidCommand as error:
             found = _UNKNOWN.fullmatch(str(error)) if error.not_found is None else None
             wrong = found[1] if found else error.not_found
@@ -53,6 +75,11 @@ class _Suggesting:
                 raise
             names = [task.name for task in self.task_list]
             raise InvalidCommand(not_found_text(wrong, names)) from None
+        except Exception as error:
+            said = broken_dodo_text(error, Path(params.get("dodoFile") or "dodo.py").name)
+            if said is None:
+                raise
+            raise InvalidCommand(said) from None
 
 
 class Run(_Suggesting, cmd_run.Run):  # type: ignore[misc]
@@ -154,6 +181,46 @@ class Forget(_Suggesting, cmd_forget.Forget):  # type: ignore[misc]
             # without default tasks all are default ones; doit takes None for their list
             self.sel_tasks = [task.name for task in self.task_list if task.subtask_of is None]
         return super()._execute(forget_sub, forget_disable_default, forget_all)
+
+
+def broken_dodo_text(error: Exception, dodo: str) -> str | None:
+    """What is said of an error that a dodo.py raised when it was run; None for any other one."""
+    spots = [
+        (Path(frame.filename), frame.lineno or 0)
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError) and error.filename:
+        spots.append((Path(error.filename), error.lineno or 0))
+        said = error.msg
+    own = [place for place, (path, _) in enumerate(spots) if path.name == dodo]
+    if not own:
+        return None
+    path, line = spots[own[-1]]
+    deeper = "" if own[-1] == len(spots) - 1 else f" (in {spots[-1][0]}:{spots[-1][1]})"
+    return f"{path}:{line}: {said}{deeper}\n  correct the line and try again"
+
+
+def wrong_option_text(said: str, options: Mapping[str, str]) -> str:
+    """What is said of an option that doit does not take; ``options`` are its flags, by name."""
+    said = said.removeprefix("Error parsing Command: ")
+    unknown = re.match(r"option (\S+) not recognized", said)
+    if unknown:
+        long = [flag for flag in options.values() if flag.startswith("--")]
+        close = difflib.get_close_matches(unknown[1], long, _MOST, _CLOSE)
+        hint = f"did you mean: {', '.join(close)}?" if close else "doit help run shows all"
+        return f"there is no option {unknown[1]}\n  {hint}"
+    lacking = re.match(r"option (\S+) requires argument", said)
+    if lacking:
+        return f"{lacking[1]} needs a value"
+    number = re.match(r"Error parsing parameter '(\w+)'.*invalid literal.*: '(.*)'", said, re.S)
+    if number:
+        return f"{options.get(number[1], number[1])} is '{number[2]}', not a whole number"
+    choice = re.match(r"Error parsing parameter '(\w+)'\. Provided '(.*)' but .*?: (.*)\.", said)
+    if choice:
+        flag = options.get(choice[1], choice[1])
+        return f"{flag} is '{choice[2]}'\n  it is one of: {choice[3].replace(chr(39), '')}"
+    return said.split(" (parsing options:", 1)[0]
 
 
 def not_found_text(wrong: str, names: list[str]) -> str:

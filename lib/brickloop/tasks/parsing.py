@@ -30,6 +30,7 @@ _MOST = 3
 def explain_wrong_words() -> None:
     """Have invoke's program say what is wrong with a command line as we say it."""
     if not hasattr(Program.parse_tasks, "explains"):
+        Program.parse_core = _explained(Program.parse_core, lambda _program: None)
         Program.parse_tasks = _explained(Program.parse_tasks, _check_words)
         Program.parse_cleanup = _explained(Program.parse_cleanup, lambda _program: None)
 
@@ -41,10 +42,10 @@ def nearest(wrong: str, known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*parts, *difflib.get_close_matches(wrong, names, _MOST, _CLOSE)]))
 
 
-def _explained(parse: Callable[[Any], None], check: Callable[[Any], None]) -> Callable[..., None]:
-    def explained(program: Any) -> None:
+def _explained(parse: Callable[..., None], check: Callable[[Any], None]) -> Callable[..., None]:
+    def explained(program: Any, *argv: Any) -> None:
         try:
-            parse(program)
+            parse(program, *argv)
             check(program)
         except ParseError as error:
             _say(program, _in_our_words(program, error))
@@ -147,6 +148,7 @@ def _missing(program: Any, context: Any) -> UsageError:
     names = " and ".join(str(one.name).upper() for one in missing)
     what = f" ({missing[0].help})" if len(missing) == 1 and missing[0].help else ""
     example = example_of(program.collection[context.name].__doc__ or "")
+    example = re.sub("^invoke ", f"{_name(program)} ", example)
     return UsageError(
         f"{context.name} needs {names}{what}",
         hint=f"such as: {example}" if example else _see(program, context),
