@@ -65,8 +65,6 @@ class Written:
     template: str
     files: tuple[str, ...]
     """Paths below ``folder``, in order."""
-    kept: tuple[str, ...] = ()
-    """Those that were there already and were left as they are."""
 
 
 def project_templates() -> tuple[Template, ...]:
@@ -103,30 +101,18 @@ def plan_project(name: ProjectName, template: str | None = DEFAULT_TEMPLATE) -> 
     return [NewFile(relative, found[relative]) for relative in sorted(found)]
 
 
-def write_project(
-    folder: Path,
-    template: str | None,
-    name: str,
-    *,
-    dry_run: bool = False,
-    keep_existing: bool = False,
-) -> Written:
-    """A project called ``name`` in ``folder``, made from a template.
+def write_project(folder: Path, template: str, name: str, *, dry_run: bool = False) -> Written:
+    """A project called ``name`` in ``folder``, made from a template; ``dry_run`` writes nothing.
 
-    ``template`` None writes the files around notebooks alone: dodo.py, tasks.py, pyproject.toml and
-    so on, for a folder whose ``notebooks`` are there. ``keep_existing`` leaves files that are there
-    as they are and writes the others; without it a folder with files is a UsageError. ``dry_run``
-    writes nothing. Either everything is written or nothing. Raises UsageError for wrong names too.
+    Either everything is written or nothing. Raises UsageError for a name or template that there
+    cannot be, and for a folder with files in it.
     """
     forms = project_name(name)
     files = plan_project(forms, template)
-    _check_folder(folder, keep_existing)
-    kept = tuple(one.relative for one in files if os.path.lexists(folder / one.relative))
-    new = [one for one in files if one.relative not in kept]
+    _check_folder(folder)
     if not dry_run:
-        _write(folder, new)
-    written = tuple(one.relative for one in new)
-    return Written(folder, forms, template or _SHARED, written, kept)
+        _write(folder, files)
+    return Written(folder, forms, template, tuple(one.relative for one in files))
 
 
 def write_notebook(path: Path, template: str | None = None, *, dry_run: bool = False) -> Written:
@@ -207,10 +193,10 @@ def _title(stem: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _check_folder(folder: Path, keep_existing: bool) -> None:
+def _check_folder(folder: Path) -> None:
     if os.path.lexists(folder) and not folder.is_dir():
         raise UsageError("there is a file of that name", where=str(folder), hint="take another one")
-    if not folder.is_dir() or keep_existing:
+    if not folder.is_dir():
         return
     found = sorted(entry.name for entry in folder.iterdir() if entry.name not in _HARMLESS)
     if found:

@@ -38,7 +38,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("template", [*PROJECTS, None])
+@pytest.mark.parametrize("template", PROJECTS)
 def test_a_project_is_whole_and_bears_its_name(tmp_path, template):
     made = scaffold.write_project(tmp_path / "Sales 2024", template, "Sales 2024")
     files = snapshot(tmp_path / "Sales 2024")
@@ -56,8 +56,7 @@ def test_a_project_is_whole_and_bears_its_name(tmp_path, template):
         assert json.loads(files[relative])
     for relative in ("AGENTS.md", ".cursor/rules/brickloop.mdc"):
         assert 15 < files[relative].count(b"\n") < 60
-    notebooks = [name for name in files if name.startswith("notebooks/")]
-    assert bool(notebooks) == (template is not None)
+    assert "notebooks/setup.py" in files
 
 
 @pytest.mark.parametrize(("template", "suffix"), NOTEBOOKS)
@@ -102,18 +101,11 @@ def test_a_fresh_repository_is_an_empty_folder(tmp_path):
     assert scaffold.write_project(tmp_path, "analysis", "sales").files
 
 
-def test_around_notebooks_that_are_there_nothing_is_overwritten(tmp_path):
-    mine = {"README.md": b"mine", "notebooks/a.py": b"# Databricks notebook source\n1\n"}
-    for name, data in mine.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(data)
-    made = scaffold.write_project(tmp_path, None, "sales", keep_existing=True)
-    assert made.kept == ("README.md",)
-    assert set(made.files) >= NEEDED - {"README.md"}
-    files = snapshot(tmp_path)
-    assert {name: files[name] for name in mine} == mine
-    again = scaffold.write_project(tmp_path, None, "sales", keep_existing=True)
-    assert again.files == () and snapshot(tmp_path) == files
+def test_around_notebooks_that_are_there_stands_no_other_notebook():
+    files = scaffold.plan_project(project_name("sales"), None)
+    names = {file.relative for file in files}
+    assert names >= NEEDED
+    assert not [name for name in names if name.startswith("notebooks/")]
 
 
 def test_a_dry_run_writes_nothing_and_tells_the_same(tmp_path):
@@ -125,19 +117,16 @@ def test_a_dry_run_writes_nothing_and_tells_the_same(tmp_path):
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
-    kept = tmp_path / "kept"
-    (kept / "notebooks").mkdir(parents=True)
-    (kept / "notebooks" / "a.py").write_text("mine")
     # a folder stands where a file should be, which is only found out amid the work
-    plan = scaffold.plan_project(project_name("sales"), None)
+    plan = scaffold.plan_project(project_name("sales"))
     broken = [*plan, scaffold.NewFile("zz/last.txt", b"x"), scaffold.NewFile("zz", b"y")]
     monkeypatch.setattr(scaffold, "plan_project", lambda *_: broken)
-    with pytest.raises(UsageError, match=r"cannot be written: .*; nothing was kept"):
-        scaffold.write_project(tmp_path / "deep" / "sales", None, "sales")
-    assert not (tmp_path / "deep").exists()
-    with pytest.raises(UsageError, match="cannot be written"):
-        scaffold.write_project(kept, None, "sales", keep_existing=True)
-    assert snapshot(kept) == {"notebooks/a.py": b"mine"}
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / ".git").mkdir()
+    for folder in (tmp_path / "deep" / "sales", tmp_path / "kept"):
+        with pytest.raises(UsageError, match=r"cannot be written: .*; nothing was kept"):
+            scaffold.write_project(folder, "analysis", "sales")
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", ".git"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
