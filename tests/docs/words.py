@@ -73,7 +73,8 @@ def _is_group(words: list[str]) -> bool:
 
 
 def _doit_fault(words: list[str]) -> str | None:
-    for word in words[:1]:
+    # `doit target=prod` gives a variable; what is done comes after it, or is the usual
+    for word in [word for word in words if not re.match(r"\w+=", word)][:1]:
         if word.startswith("-") or ":" in word or word in _DOIT | _GROUPS:
             return None
         return f"'{word}' is no command of doit"
