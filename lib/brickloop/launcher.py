@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from brickloop.errors import ConnectionFailed, UsageError
 from brickloop.localws.record import (
+    ENGINE_VARIABLE,
     FileLock,
     ServerRecord,
     is_held,
@@ -103,6 +104,7 @@ def ensure_started(
     warm: bool = True,
     tls: bool | None = None,
     tls_port: int | None = None,
+    engine: str | None = None,
 ) -> LocalServer:
     """The running server of the workspace in ``root``, started where there is none.
 
@@ -110,15 +112,23 @@ def ensure_started(
     port gives way to a free one. The server ends by itself after ``idle_seconds`` without a
     request (0: never). ``warm`` starts the engine at once, so that the first run finds it ready.
     ``tls`` True serves https beside http from now on, on ``tls_port`` or any that is free, False
-    no longer; None leaves it as it was. A server that runs the other way is started anew.
+    no longer; None leaves it as it was. ``engine`` is the Spark Connect server to run on, empty for
+    one of its own; None takes what a running server has. A server that runs the other way is
+    started anew.
     Raises ConnectionFailed with the end of its log when it does not start, UsageError when it would
-    have to be started anew while runs are going on, or is not installed.
+    have to be started anew while runs are going on, or is not installed, SettingsError for an
+    engine that is no address.
     """
     root = root.resolve()
+    if engine:
+        from brickloop.localws.engine import read_address
+
+        read_address(engine)
     _spare_proxy()
     wanted = _wanted_tls(root, tls, tls_port)
     found = _find_ours(root)
-    if found is not None and tls is not None and not _fits(found, wanted, tls_port):
+    tls_fits = found is None or tls is None or _fits(found, wanted, tls_port)
+    if found is not None and not (tls_fits and _runs_on(found, engine)):
         _end_idle(found)
         found = None
     if found is not None:
@@ -137,7 +147,9 @@ def ensure_started(
             options = [f"--idle-seconds={idle_seconds}", f"--latency-ms={latency_ms}"]
             if wanted is not None:
                 options.append(f"--tls-port={wanted}")
-            return _spawn(root, port, [*options, *([] if warm else ["--cold"])], tls=wanted)
+            if not warm:
+                options.append("--cold")
+            return _spawn(root, port, options, tls=wanted, engine=engine or "")
     except TimeoutError:
         raise ConnectionFailed(
             "another command has been starting the local workspace for too long",
@@ -253,7 +265,9 @@ def _wait_until_ready(root: Path) -> LocalServer | None:
     return None
 
 
-def _spawn(root: Path, port: int, options: list[str], *, tls: int | None) -> LocalServer:
+def _spawn(
+    root: Path, port: int, options: list[str], *, tls: int | None, engine: str
+) -> LocalServer:
     import subprocess
 
     check_installed()
@@ -278,7 +292,7 @@ def _spawn(root: Path, port: int, options: list[str], *, tls: int | None) -> Loc
         process = subprocess.Popen(
             command,
             cwd=root,
-            env=server_environment(),
+            env=server_environment(engine),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -372,9 +386,13 @@ def _probe(record: ServerRecord) -> dict[str, object] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def server_environment() -> dict[str, str]:
-    """The caller's environment without what opens a real workspace: notebooks run in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS_")}
+def server_environment(engine: str = "") -> dict[str, str]:
+    """The caller's environment without what opens a real workspace: notebooks run in it.
+
+    ``engine`` is the Spark Connect server to run on, empty for one of its own.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS_")}
+    return {**kept, ENGINE_VARIABLE: engine}
 
 
 def _wanted_tls(root: Path, tls: bool | None, port: int | None) -> int | None:
@@ -394,6 +412,12 @@ def _fits(server: LocalServer, wanted: int | None, asked: int | None) -> bool:
         return (wanted is None) == (not server.tls_host)
     record = read_record(server.root)
     return not asked or (record is not None and record.tls_port == asked)
+
+
+def _runs_on(server: LocalServer, engine: str | None) -> bool:
+    """Whether a running server uses this engine."""
+    record = read_record(server.root)
+    return engine is None or (record is not None and record.engine == engine)
 
 
 def _end_idle(server: LocalServer) -> None:

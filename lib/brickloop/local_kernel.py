@@ -26,8 +26,12 @@ _LOG_BYTES = 1024 * 1024
 class LocalKernel:
     """Runs notebooks on the local workspace's engine and kernels; safe to use from threads."""
 
-    def __init__(self, root: Path) -> None:
-        """``root`` is the local workspace's folder; nothing is started before it is needed."""
+    def __init__(self, root: Path, engine: str = "") -> None:
+        """``root`` is the local workspace's folder; nothing is started before it is needed.
+
+        ``engine`` is the Spark Connect server to run on, empty for one of its own.
+        """
+        self._engine = engine
         self._root = root.resolve()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,7 +61,7 @@ class LocalKernel:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "brickloop.localws.dev_kernel", str(self._root)],
                     cwd=self._root,
-                    env=server_environment(),
+                    env=server_environment(self._engine),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

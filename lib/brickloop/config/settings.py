@@ -36,6 +36,7 @@ DEFAULTS: dict[str, str | None] = {
     "cache_ttl": "300",
     "cache_size": "1024",
     "force": None,
+    "local.engine": None,
 }
 """Every setting with its default; what each means stands in ``DESCRIPTIONS``.
 
@@ -61,6 +62,7 @@ DESCRIPTIONS: dict[str, str] = {
     "cache_ttl": "seconds that a cached query result is good for",
     "cache_size": "most megabytes that cached query results may take",
     "force": "anything: send to a protected target also what is not committed",
+    "local.engine": "Spark Connect server that the local workspace runs on: sc://host:port",
 }
 
 SAID_EACH_TIME = frozenset({"force"})

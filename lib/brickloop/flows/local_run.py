@@ -38,7 +38,9 @@ class LocalRuns:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._kernel = LocalKernel(settings.state_folder / "local")
+        self._kernel = LocalKernel(
+            settings.state_folder / "local", settings.text("local.engine") or ""
+        )
         self._lock = threading.Lock()
         self._running: dict[int, _LocalRun] = {}
         self._last_id = 0

@@ -44,7 +44,9 @@ def open_target(settings: Settings, target: Target | None = None) -> OpenTarget:
     """
     target = target or resolve_target(settings)
     if target.is_local:
-        server = launcher.ensure_started(settings.state_folder / "local")
+        server = launcher.ensure_started(
+            settings.state_folder / "local", engine=settings.text("local.engine") or ""
+        )
         client, host = connect(server.host, token=server.token), server.host
         line = f"{target.why}: using the local workspace at {host}"
         user = _who(client, host)

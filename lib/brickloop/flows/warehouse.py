@@ -183,7 +183,10 @@ class Warehouse:
         if self.target.is_local:
             from brickloop import launcher
 
-            server = launcher.ensure_started(self.settings.state_folder / "local")
+            server = launcher.ensure_started(
+                self.settings.state_folder / "local",
+                engine=self.settings.text("local.engine") or "",
+            )
             path, name = server.http_path, "of the local workspace"
             if wanted and wanted.strip("/") not in {path.strip("/"), path.rsplit("/", 1)[-1]}:
                 path, name = self._choose(wanted)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from brickloop.errors import BrickloopError, ConnectionFailed
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.record import (
+    ENGINE_VARIABLE,
     FileLock,
     ServerRecord,
     keep_token,
@@ -79,7 +80,8 @@ def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
     port = int(listener.getsockname()[1])
     root = layout.root
     identity = Identity(f"http://127.0.0.1:{port}", keep_token(root), workspace_id(root))
-    services = open_services(layout, identity)
+    engine = os.environ.pop(ENGINE_VARIABLE, "")
+    services = open_services(layout, identity, engine)
     services.compute.start(warm=not options.cold)
     if not options.cold:
         services.sql.warm()
@@ -102,6 +104,7 @@ def _serve(layout: StoreLayout, options: argparse.Namespace) -> int:
         workspace_id=identity.workspace_id,
         version=version("brickloop"),
         tls_port=tls_port,
+        engine=engine,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises a signal once more after it has stopped; ours is the clean way out

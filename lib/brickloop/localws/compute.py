@@ -16,7 +16,7 @@ from brickloop.localws.engine_watch import EngineWatch, Standing
 from brickloop.localws.layout import StoreLayout
 
 if TYPE_CHECKING:
-    from brickloop.localws.engine import Engine
+    from brickloop.localws.engine import Engine, RemoteEngine
     from brickloop.localws.kernel_pool import KernelPool
 
 _LOG = logging.getLogger("brickloop.localws")
@@ -43,11 +43,13 @@ class Compute:
     die with its parent dies with the thread that started it.
     """
 
-    def __init__(self, layout: StoreLayout) -> None:
+    def __init__(self, layout: StoreLayout, remote: str = "") -> None:
+        """``remote`` is the Spark Connect string of an engine that somebody else runs."""
         self._layout = layout
+        self._remote = remote
         self._wishes: queue.Queue[tuple[Future[Any], Callable[[], Any]] | None] = queue.Queue()
         self._keeper = threading.Thread(target=self._keep, name="compute", daemon=True)
-        self._engine: Engine | None = None
+        self._engine: Engine | RemoteEngine | None = None
         self._pool: KernelPool | None = None
         self._closed = False
         self._leases: Counter[str] = Counter()
@@ -176,11 +178,12 @@ class Compute:
 
     def _ensure(self) -> str:
         # imported here: the server answers before these are loaded
-        from brickloop.localws.engine import Engine
+        from brickloop.localws.engine import Engine, RemoteEngine
         from brickloop.localws.kernel_pool import KernelPool
 
         if self._engine is None:
-            self._engine = Engine(self._layout)
+            remote = self._remote
+            self._engine = RemoteEngine(remote) if remote else Engine(self._layout)
         if self._pool is None:
             self._pool = KernelPool(self._layout)
         endpoint = self._engine.start()

@@ -30,7 +30,7 @@ from brickloop.errors import BrickloopError, ConnectionFailed, PathError
 from brickloop.localws.compute import Compute
 from brickloop.localws.kernel_job import KernelJob
 from brickloop.localws.layout import StoreLayout
-from brickloop.localws.record import FileLock, is_held, read_record
+from brickloop.localws.record import ENGINE_VARIABLE, FileLock, is_held, read_record
 from brickloop.runtime.recorder import OUTPUT_PARAMETER
 from brickloop.runtime.wheel import runtime_wheel
 
@@ -62,11 +62,11 @@ class _Request:
 class DevKernel:
     """Runs notebooks as they are asked for; ``home`` is its own folder of the workspace's tree."""
 
-    def __init__(self, layout: StoreLayout, home: str, answers: int) -> None:
+    def __init__(self, layout: StoreLayout, home: str, answers: int, engine: str = "") -> None:
         self._layout = layout
         self._home = home
         self._answers = answers
-        self._compute = Compute(layout)
+        self._compute = Compute(layout, engine)
         self._writing = threading.Lock()
         self._placed: dict[str, set[str]] = {}
 
@@ -195,6 +195,7 @@ class DevKernel:
 def main(root: Path) -> None:
     """Serve stdin for the workspace in ``root``."""
     answers = os.dup(1)
+    engine = os.environ.pop(ENGINE_VARIABLE, "")
     # nothing that is printed here may come between the answers
     os.dup2(2, 1)
     layout = StoreLayout(root)
@@ -214,7 +215,7 @@ def main(root: Path) -> None:
             # what a killed one left
             shutil.rmtree(layout.real(home), ignore_errors=True)
             layout.real(home).mkdir(parents=True)
-            DevKernel(layout, home, answers).serve(sys.stdin)
+            DevKernel(layout, home, answers, engine).serve(sys.stdin)
             return
 
 

@@ -17,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from brickloop.errors import ConnectionFailed
+from brickloop.errors import ConnectionFailed, SettingsError
 from brickloop.localws.layout import StoreLayout
 
 _DEFAULT_CATALOG = "main"
@@ -26,6 +26,9 @@ _CATALOG_NAME = re.compile(r"[a-z0-9_-]{1,255}")
 SPARE = "_spare"
 """How the engine's catalogs begin that stand in for those made while it runs."""
 _SPARES = 8
+_ADDRESS = re.compile(r"sc://([\w.-]+|\[[0-9a-fA-F:]+\])(?::(\d{1,5}))?(?:/.*)?")
+_DEFAULT_PORT = 15002
+_REMOTE_SECONDS = 10.0
 _PROCESSOR_TIME = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _LARGEST_POOL = 64 * 2**30
 _SETTINGS = {
@@ -36,6 +39,57 @@ _SETTINGS = {
     "TOKIO_WORKER_THREADS": "32",
     "RUST_LOG": "error",
 }
+
+
+class RemoteEngine:
+    """A Spark Connect server that somebody else runs; it must see our files under our paths."""
+
+    def __init__(self, address: str) -> None:
+        """``address`` is a Spark Connect string, ``sc://host:port`` and parameters."""
+        self._address = address
+        self._place = read_address(address)
+
+    def start(self) -> str:
+        """The address; raises ConnectionFailed where nothing listens."""
+        try:
+            with socket.create_connection(self._place, _REMOTE_SECONDS):
+                return self._address
+        except OSError as error:
+            host, port = self._place
+            raise ConnectionFailed(
+                f"the Spark Connect server does not answer: {error.strerror or error}",
+                where=f"sc://{host}:{port} (local.engine)",
+                hint="start it, or take 'engine' out of [tool.brickloop.local]",
+            ) from None
+
+    def stop(self) -> None:
+        """Leave it running: it is not ours."""
+
+    def outdate(self, endpoint: str) -> None:
+        """Keep it: there is no other."""
+
+    def end(self, endpoint: str) -> None:
+        """Leave it running: it is not ours."""
+
+    def is_alive_at(self, endpoint: str) -> bool:
+        """Whether it is this one, as far as is known."""
+        return endpoint == self._address
+
+    def processor_seconds(self, endpoint: str) -> float | None:
+        """None: it is not looked at, and never replaced."""
+        return None
+
+
+def read_address(address: str) -> tuple[str, int]:
+    """Host and port of a Spark Connect string; raises SettingsError for what is none."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise SettingsError(
+            "local.engine is no address of a Spark Connect server",
+            hint='write it as engine = "sc://host:port" in [tool.brickloop.local]',
+        )
+    host, port = found.groups()
+    return host.strip("[]"), int(port or _DEFAULT_PORT)
 
 
 class Engine:

@@ -9,9 +9,13 @@ each use and never go stale.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from pyspark.errors.exceptions.base import PySparkException
+from pyspark.sql.connect.dataframe import DataFrame
 
 from brickloop.localws.engine import SPARE
 from brickloop.localws.registry import (
@@ -32,13 +36,17 @@ class EngineCatalog:
     """What the engine knows of the registry in one session."""
 
     def __init__(
-        self, registry: Registry, run: Callable[[str], object], catalogs: Iterable[str]
+        self, registry: Registry, run: Callable[[str], DataFrame], catalogs: Iterable[str]
     ) -> None:
         self.registry = registry
         self._run = run
         self._catalogs = frozenset(catalogs)
         """The catalogs that the engine was started with."""
         self._spares = sorted(name for name in self._catalogs if name.startswith(SPARE))
+        self._is_foreign = DEFAULT_CATALOG not in self._catalogs
+        """Whether somebody else set the engine up: its first catalog stands for ours then."""
+        if self._is_foreign:
+            self._spares = sorted(self._catalogs - {"system"})[:1]
         self._stand_ins: dict[str, str] = {}
         """Catalogs made since the engine began: the spare one that each has in this session."""
         self._schemas: set[tuple[str, str]] = set()
@@ -203,6 +211,11 @@ class EngineCatalog:
         if not self.registry.has_catalog(catalog):
             raise catalog_not_found(catalog)
         with self._lock:
+            if not self._spares and self._is_foreign:
+                raise unsupported(
+                    f"the catalog `{catalog}` on an engine that has one catalog only",
+                    "Use the catalog `main`, or take the setting local.engine away.",
+                )
             if not self._spares:
                 raise unsupported(
                     f"more new catalogs in a session that is open already (`{catalog}`)",
@@ -215,11 +228,22 @@ class EngineCatalog:
             return
         folder = self.registry.schema_folder(catalog.lower(), schema.lower())
         folder.mkdir(parents=True, exist_ok=True)
+        if self._is_foreign and schema.lower() == DEFAULT_SCHEMA:
+            self._make_way(self.quoted(catalog, schema))
         self._run(
             f"CREATE SCHEMA IF NOT EXISTS {self.quoted(catalog, schema)}"
             f" LOCATION {string_literal(str(folder))}"
         )
         self._schemas.add((catalog, schema))
+
+    def _make_way(self, schema: str) -> None:
+        """Drop the default schema of somebody else's engine, which has another folder than ours.
+
+        One with a table in it is left alone; then new tables in ours are not found.
+        """
+        with contextlib.suppress(PySparkException):
+            if not self._run(f"SHOW TABLES IN {schema}").collect():
+                self._run(f"DROP SCHEMA {schema}")
 
     def _unregister(self, spelled: tuple[str, str, str]) -> None:
         kept = self._known.pop(spelled, None)

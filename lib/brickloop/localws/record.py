@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _POLL_SECONDS = 0.02
+ENGINE_VARIABLE = "BRICKLOOP_ENGINE_ADDRESS"
+"""How a server and a warm kernel are told of the engine they run on: it may hold a token."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class ServerRecord:
     version: str
     tls_port: int = 0
     """Where https is served; 0 where it is not."""
+    engine: str = ""
+    """The Spark Connect server that it runs on; empty for an engine of its own."""
 
     @property
     def tls_url(self) -> str:

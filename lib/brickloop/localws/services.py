@@ -89,8 +89,11 @@ class Services:
         self.state.close()
 
 
-def open_services(layout: StoreLayout, identity: Identity) -> Services:
-    """The services over the folder of ``layout``, which is made where it is missing."""
+def open_services(layout: StoreLayout, identity: Identity, engine: str = "") -> Services:
+    """The services over the folder of ``layout``, which is made where it is missing.
+
+    ``engine`` is the Spark Connect string of an engine to use in place of our own.
+    """
     layout.make()
     state = State(layout.database)
     disk = Disk(layout.root / "tmp")
@@ -101,7 +104,7 @@ def open_services(layout: StoreLayout, identity: Identity) -> Services:
     (layout.warehouse / "main" / "default").mkdir(parents=True, exist_ok=True)
     runs = RunStore(state)
     runs.end_orphans("The local workspace was stopped while this run was going on.")
-    compute = Compute(layout)
+    compute = Compute(layout, engine)
     runner = Runner(
         runs, compute, layout, disk, host=identity.host, token=identity.token, user=USER
     )

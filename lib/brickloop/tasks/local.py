@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brickloop import launcher
-from brickloop.config.settings import find_root
+from brickloop.config.settings import find_root, load_settings
 from brickloop.errors import UsageError
 from brickloop.tasks.command import command
 
@@ -17,6 +17,11 @@ from brickloop.tasks.command import command
 def data_folder() -> Path:
     """Where the project's local workspace keeps its data."""
     return find_root(Path.cwd()) / ".brickloop" / "local"
+
+
+def _engine() -> str:
+    """The Spark Connect server that the settings name, empty for an engine of our own."""
+    return load_settings(find_root(Path.cwd())).text("local.engine") or ""
 
 
 @command(
@@ -47,7 +52,11 @@ def start(
         raise UsageError("--plain and --tls exclude each other", hint="leave one of them out")
     wanted = True if tls or tls_port else False if plain else None
     server = launcher.ensure_started(
-        data_folder(), port=port or None, tls=wanted, tls_port=tls_port or None
+        data_folder(),
+        port=port or None,
+        tls=wanted,
+        tls_port=tls_port or None,
+        engine=_engine(),
     )
     if port and not server.host.endswith(f":{port}"):
         diagnostics.warn(f"port {port} was not to be had, or the server runs already")
@@ -141,7 +150,7 @@ def env(_context: Any, json: bool = False) -> None:
     """
     from brickloop.display import console
 
-    server = launcher.ensure_started(data_folder())
+    server = launcher.ensure_started(data_folder(), engine=_engine())
     values = {
         "DATABRICKS_HOST": server.tls_host or server.host,
         "DATABRICKS_TOKEN": server.token,
