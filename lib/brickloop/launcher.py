@@ -159,7 +159,12 @@ def ensure_started(
 
 
 def check_installed() -> None:
-    """Raise UsageError where the packages that the local workspace is made of are not installed."""
+    """Raise UsageError where the local workspace cannot run: its packages, or the system."""
+    if sys.platform == "win32":
+        raise UsageError(
+            "the local workspace needs Linux, macOS or WSL",
+            hint="work in WSL, or name a workspace with --profile",
+        )
     from importlib.util import find_spec
 
     missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from brickloop.flows.job_places import (
     warehouse_of,
 )
 from brickloop.flows.protection import require_committed
+from brickloop.model.file_names import shown_path
 from brickloop.model.job_result import JobResult, job_result
 from brickloop.model.notebook import language_of_source
 from brickloop.model.paths import parse_remote_path
@@ -241,7 +241,7 @@ class JobRunner:
         folder = self._folder(runs, base.name)
         known = self._ledger.remote_hashes(self._key)
         return {
-            os.path.relpath(each.path): f"{folder}/{each.name}"
+            shown_path(each.path, Path.cwd()): f"{folder}/{each.name}"
             for each in (file, *reached)
             if known.get(f"{folder}/{each.name}") != each.sha256
         }

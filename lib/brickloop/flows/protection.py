@@ -10,6 +10,7 @@ from pathlib import Path
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
 from brickloop.errors import UsageError
+from brickloop.model.file_names import shown_path
 
 _NAMED = 5
 _HINT = "commit it first; --force, or BRICKLOOP_FORCE=1 with doit, sends it as it is"
@@ -62,7 +63,7 @@ def uncommitted(root: Path, sent: Iterable[Path] = ()) -> list[str]:
         known = {f"{top}/{path}" for path in listed.split("\0")}
         found |= {file: "not in git" for file in files if file not in known}
     base = root.resolve()
-    return [f"{os.path.relpath(path, base)} ({what})" for path, what in sorted(found.items())]
+    return [f"{shown_path(path, base)} ({what})" for path, what in sorted(found.items())]
 
 
 class _NoGitError(Exception):

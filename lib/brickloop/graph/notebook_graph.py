@@ -29,6 +29,7 @@ from brickloop.graph.fingerprint import Fingerprints, hash_of
 from brickloop.graph.memory import LedgerMemory
 from brickloop.graph.selection import Selector
 from brickloop.graph.state import open_ledger
+from brickloop.model.file_names import shown_path
 from brickloop.runtime.wheel import runtime_wheel
 from brickloop.sync.ledger import Ledger
 
@@ -186,7 +187,7 @@ class NotebookGraph:
         path = self.project.files[name].path
         outputs = self.settings.root / self.settings.required("outputs")
         line = failing_line(path, outputs / f"{name}.json") if failed else 0
-        return os.path.relpath(path, self.settings.root).replace(os.sep, "/"), line
+        return shown_path(path, self.settings.root), line
 
     def notebook_name(self, words: str) -> str | None:
         """The notebook that a name, a path, or the last part of a name means; None for none."""

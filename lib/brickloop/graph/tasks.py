@@ -8,7 +8,6 @@ something to do; where nothing can have changed, not even that is worked out.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,6 +31,7 @@ from brickloop.graph.memory import ASSUME, task_name
 from brickloop.graph.notebook_graph import GraphRequest, NotebookGraph
 from brickloop.graph.state import state_name
 from brickloop.graph.waking import keep_awake
+from brickloop.model.file_names import shown_path
 
 if TYPE_CHECKING:
     from brickloop.flows.graph_job import GraphJob
@@ -409,7 +409,7 @@ class _Clean:
         deployment, root = self._graph.deployment, self._graph.settings.root
         for path in deployment.present_outputs(self._name):
             verb = "would remove" if dryrun else "removed"
-            diagnostics.note(f"{verb} {os.path.relpath(path, root)}")
+            diagnostics.note(f"{verb} {shown_path(path, root)}")
         if not dryrun:
             deployment.remove_outputs(self._name)
 

@@ -1,6 +1,6 @@
 """What a local workspace says of itself on disk: its id, its token, where its server listens.
 
-Read by the launcher in a process of its own, so nothing but the standard library is imported here.
+Read by the launcher in a process of its own, so nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from brickloop.model.locking import try_lock
 
 _POLL_SECONDS = 0.02
 ENGINE_VARIABLE = "BRICKLOOP_ENGINE_ADDRESS"
@@ -117,7 +118,7 @@ class FileLock:
         """Take the lock; raises TimeoutError when another holds it for too long."""
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + self._wait
-        while not _try_lock(handle):
+        while not try_lock(handle):
             if time.monotonic() >= deadline:
                 os.close(handle)
                 raise TimeoutError(f"{self._path} is held by another process")
@@ -140,24 +141,4 @@ def is_held(path: Path) -> bool:
         with FileLock(path, wait_seconds=0):
             return False
     except TimeoutError:
-        return True
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
         return True

@@ -8,6 +8,8 @@ from enum import Enum
 
 from brickloop.errors import PathError
 
+_STORES = "Workspace|Volumes|Users|Repos|Shared|dbfs"
+_REWRITTEN = re.compile(rf"[A-Za-z]:[/\\].*[/\\]({_STORES})([/\\]|$)")
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 
 
@@ -53,10 +55,12 @@ def parse_remote_path(text: str) -> RemotePath:
     elif _SCHEME.match(path):
         raise PathError(
             f"'{text}' names no DBFS, volume or workspace path",
-            hint="write dbfs:/..., /Volumes/... or /Workspace/...",
+            hint=_hint(text, "write dbfs:/..., /Volumes/... or /Workspace/..."),
         )
     if not path.startswith("/"):
-        raise PathError(f"'{text}' is not absolute", hint="begin the path with a slash")
+        raise PathError(
+            f"'{text}' is not absolute", hint=_hint(text, "begin the path with a slash")
+        )
     path = _collapse(path, text)
     first = path.split("/", 2)[1] if len(path) > 1 else ""
     if first == "Volumes":
@@ -75,7 +79,9 @@ def workspace_path(text: str) -> str:
     relative path or a ``..`` step.
     """
     if not text.startswith("/"):
-        raise PathError(f"'{text}' is not absolute", hint="begin the path with a slash")
+        raise PathError(
+            f"'{text}' is not absolute", hint=_hint(text, "begin the path with a slash")
+        )
     path = _collapse(text, text)
     if path == "/Workspace" or path.startswith("/Workspace/"):
         return path
@@ -88,6 +94,20 @@ def join_remote(folder: str, relative: str) -> str:
     if relative.startswith("/") or ".." in parts or "\x00" in relative:
         raise PathError(f"'{relative}' leads outside '{folder}'")
     return "/".join([folder.rstrip("/"), *parts]) or "/"
+
+
+def _not_absolute(text: str) -> PathError:
+    hint = _hint(text, "begin the path with a slash")
+    return PathError(f"'{text}' is not absolute", hint=hint)
+
+
+def _hint(text: str, otherwise: str) -> str:
+    """What to do about a path that is none of a workspace; those of Windows are met most."""
+    if _REWRITTEN.match(text):
+        return "Git Bash made a Windows path of it: set MSYS_NO_PATHCONV=1 and try again"
+    if "\\" in text:
+        return "write it with slashes, as the workspace does"
+    return otherwise
 
 
 def _collapse(path: str, shown: str) -> str:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from brickloop.model.locking import try_lock
+
 _PAUSE = 0.02
 _threads: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
@@ -53,7 +55,7 @@ def _take(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, bool]:
         except OSError:
             return None, waited
         try:
-            while not _try_lock(handle):
+            while not try_lock(handle):
                 if not waited:
                     waited = True
                     on_wait()
@@ -76,23 +78,3 @@ def _give_back(path: Path, handle: int) -> None:
     if sys.platform == "win32":
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 from brickloop.errors import HeldBack
+from brickloop.model.locking import try_lock, unlock
 
 _PAUSE = 0.05
 
@@ -27,7 +26,7 @@ def held_lock(
     with path.open("a+") as file:
         deadline = time.monotonic() + seconds
         told = False
-        while not _try_lock(file):
+        while not try_lock(file.fileno()):
             holder = _holder(path)
             if not told:
                 on_wait(holder)
@@ -46,7 +45,7 @@ def held_lock(
             file.flush()
             yield
         finally:
-            _unlock(file)
+            unlock(file.fileno())
 
 
 def _holder(path: Path) -> str:
@@ -55,32 +54,3 @@ def _holder(path: Path) -> str:
         if text.startswith("process ") and text[8:].isdigit():
             return text
     return "an unknown process"
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(file: IO[str]) -> bool:
-        file.seek(1 << 30)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[str]) -> None:
-        file.seek(1 << 30)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(file: IO[str]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)

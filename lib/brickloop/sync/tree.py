@@ -22,10 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from brickloop.errors import PathError
+from brickloop.model.file_names import windows_problem
 
 _STAGED = re.compile(r"^\.brickloop-[0-9a-f]{32}\.tmp$")
 _TRASH_SECONDS = 600
 _READ_TRIES = 3
+_IS_WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,10 @@ class DiskTree:
     def stage(self, path: str, data: bytes, *, like: str | None = None) -> str:
         """The name of a new file beside ``path`` that holds ``data``, flushed to the disk.
 
-        It has the permissions of ``like``. Raises OSError, then nothing is left behind.
+        It has the permissions of ``like``. Raises OSError, or PathError for a path that cannot be;
+        then nothing is left behind.
         """
+        self._inside(path)
         self.make_folder(str(PurePosixPath(path).parent))
         name = self.staged_name(path)
         real = self._inside(name)
@@ -184,7 +188,8 @@ class DiskTree:
             with real.open("xb") as file:
                 file.write(data)
                 if like is not None:
-                    with contextlib.suppress(OSError):
+                    # Windows has no permissions of this kind
+                    with contextlib.suppress(OSError, AttributeError):
                         os.fchmod(file.fileno(), stat.S_IMODE(self._file(like).stat().st_mode))
                 file.flush()
                 if self._durable:
@@ -336,8 +341,8 @@ class DiskTree:
         parts = PurePosixPath(path).parts
         if path.startswith("/") or ".." in parts or "\x00" in path:
             raise PathError(f"'{path}' leads outside {self.root}")
-        if os.sep != "/" and any(os.sep in part or ":" in part for part in parts):
-            raise PathError(f"'{path}' is no legal name here")
+        if _IS_WINDOWS and (problem := windows_problem(path)):
+            raise PathError(problem, where=path, hint="rename it in the workspace")
         real = self.root
         for part in parts[:-1]:
             real = real / part
@@ -346,7 +351,7 @@ class DiskTree:
         return self.root.joinpath(*parts)
 
     def _flush_folder(self, folder: Path) -> None:
-        if not self._durable or os.name == "nt":
+        if not self._durable or _IS_WINDOWS:
             return
         descriptor = os.open(folder, os.O_RDONLY)
         try:

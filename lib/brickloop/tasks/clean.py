@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from brickloop.errors import UsageError
+from brickloop.model.file_names import shown_path
 from brickloop.tasks.command import command
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def clean(
         console.write(dumps([{**one.to_json(), "removed": not dry_run} for one in found], indent=2))
     for one in found if not json else ():
         for path in one.local:
-            console.write(f"output  {os.path.relpath(path, one.graph.settings.root)}")
+            console.write(f"output  {shown_path(path, one.graph.settings.root)}")
         for remote_path in one.sent.values():
             console.write(f"remote  {remote_path}")
         for what in one.kept:
@@ -88,7 +88,7 @@ class _Cleaning:
         root = self.graph.settings.root
         return {
             "folder": str(self.graph.folder),
-            "outputs": [os.path.relpath(path, root) for path in self.local],
+            "outputs": [shown_path(path, root) for path in self.local],
             "remote": list(self.sent.values()),
             "kept": list(self.kept),
         }

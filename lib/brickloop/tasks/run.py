@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brickloop.errors import OutputMissing, UsageError
+from brickloop.model.file_names import is_device
 from brickloop.tasks.command import command
 
 if TYPE_CHECKING:
@@ -229,7 +230,8 @@ def _runner(profile: str, compute: str = "") -> tuple[JobRunner, Settings]:
 
 def _file_name(name: str) -> str:
     """A run's name as one of a file: it may be somebody else's, and hold anything."""
-    return re.sub(r"[^\w .-]+", "_", name).strip(" .")[:_NAME_LENGTH] or "run"
+    found = re.sub(r"[^\w .-]+", "_", name)[:_NAME_LENGTH].strip(" .") or "run"
+    return f"_{found}" if is_device(found) else found
 
 
 def _latest(known: Runs) -> int:

@@ -46,6 +46,9 @@ def test_wrong_words_end_with_2_and_open_nothing(tmp_path, monkeypatch, capsys, 
         ("..", "run"),
         ("x" * 300, "x" * 100),
         ("größer", "größer"),
+        ("CON", "_CON"),
+        ("nul.txt", "_nul.txt"),
+        ("x" * 99 + ". y", "x" * 99),
     ],
 )
 def test_a_run_s_name_becomes_a_harmless_file_name(name, file):
