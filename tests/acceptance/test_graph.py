@@ -172,6 +172,21 @@ def test_what_a_run_was_seen_to_do_is_known_the_next_time(project):
     assert sorted(ran(changed.stderr)) == ["a_load", "b_sum", "c_alone", "d_count"]
 
 
+def test_a_called_notebook_is_seen_and_nothing_that_was_only_looked_into(project):
+    jobs = project / "notebooks" / "jobs"
+    jobs.mkdir()
+    write_notebook(jobs / "inner.py", "dbutils.notebook.exit('done')")
+    write_notebook(jobs / "outer.py", "print(dbutils.notebook.run(''.join(['./in', 'ner']), 60))")
+    # inner is run by itself as well, so that it is there when outer calls it
+    assert type_command(project, "doit", "run:jobs/inner").returncode == 0
+    assert type_command(project, "doit", "run:jobs/outer").returncode == 0
+    why = type_command(project, "invoke", "why", "jobs/outer", "--json")
+    because = {(one["kind"], one["source"]) for one in json.loads(why.stdout)["because"]}
+    assert because == {("path", "jobs/inner")}
+    alone = type_command(project, "invoke", "why", "jobs/inner", "--json")
+    assert json.loads(alone.stdout)["because"] == []
+
+
 def test_what_the_runtime_wheel_records_does_where_no_workspace_does(project):
     """As on a cluster: the local workspace's own record is replaced by that of the wheel."""
     notebooks = project / "notebooks"

@@ -79,6 +79,8 @@ class KernelServices:
     display: Display
     packages: Packages
     task_values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    called: list[str] = field(default_factory=list)
+    """Paths of the notebooks that ``dbutils.notebook.run`` was asked for."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,7 @@ class NotebookCells:
     def _run_apart(self, target: str, seconds: int, arguments: dict[str, str]) -> str:
         """``dbutils.notebook.run``: another notebook in a kernel of its own."""
         path = resolve_notebook(target, self._path)
+        self._kernel.called.append(path)
         answer = self._kernel.channel.call(
             timeout=seconds,
             job={"task": {"notebook_task": {"notebook_path": path}}, "parameters": arguments},

@@ -92,27 +92,31 @@ def _run(job: KernelJob, channel: KernelChannel) -> CellsOutcome:
     watcher.when_imported("IPython", lambda: use_our_display(kernel.display))
     watcher.when_imported("pyspark.sql.session", kernel.session.hook_builders)
     watcher.when_imported("pyspark.sql.connect.session", kernel.session.hook_builders)
-    observation.begin()
     try:
-        return _run_task(job, kernel, wheels)
+        return _run_task(job, kernel, wheels, observation)
     finally:
         with contextlib.suppress(Exception):
-            observation.write(kernel.session.record())
+            observation.write(kernel.session.record(), kernel.called)
         # an output document is sealed before the run counts as ended
         with contextlib.suppress(Exception):
             atexit._run_exitfuncs()
         kernel.session.close()
 
 
-def _run_task(job: KernelJob, kernel: KernelServices, wheels: list[str]) -> CellsOutcome:
+def _run_task(
+    job: KernelJob, kernel: KernelServices, wheels: list[str], observation: Observation
+) -> CellsOutcome:
     task = job.task
     if "notebook_task" in task:
         path = workspace_path(task["notebook_task"]["notebook_path"])
         notebook = read_notebook(kernel.layout, path, user=job.user)
         _enter(kernel, path, wheels)
+        # only now: on the way in we have looked into files that the notebook does not read
+        observation.begin()
         cells = NotebookCells(kernel, path)
         cells.install()
         return cells.run(notebook)
+    observation.begin()
     for kind, work in (
         ("spark_python_task", run_python_file),
         ("python_wheel_task", run_wheel),

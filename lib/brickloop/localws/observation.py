@@ -41,8 +41,11 @@ class Observation:
             os.environ[OBSERVER_VARIABLE] = "workspace"
             sys.addaudithook(self._heard)
 
-    def write(self, record: Any) -> None:
-        """Keep what was seen; ``record`` is the session's, None where none was opened."""
+    def write(self, record: Any, called: list[str]) -> None:
+        """Keep what was seen; ``record`` is the session's, None where none was opened.
+
+        ``called`` are the notebooks that were run by ``dbutils.notebook.run``.
+        """
         if not self._folder:
             return
         seen: dict[str, Any] = {
@@ -52,7 +55,7 @@ class Observation:
             "tables_written": list(record.tables_written) if record else [],
             "paths_read": list(record.paths_read) if record else [],
             "paths_written": list(record.paths_written) if record else [],
-            "files": sorted({*self._names(self._opened), *self._names(self._modules())}),
+            "files": sorted({*self._names(self._opened), *self._names(self._modules()), *called}),
         }
         path = self._layout.real(f"{self._folder}/{OBSERVED_NAME}")
         path.parent.mkdir(parents=True, exist_ok=True)
