@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import brickloop
-from brickloop import errors, graph
+from brickloop import errors, graph, testing
 from brickloop.config.profile import resolve_target
 from brickloop.config.settings import DEFAULTS, DESCRIPTIONS, SAID_EACH_TIME, variable_of
 from brickloop.config.tables import PER_PROJECT
@@ -196,6 +196,15 @@ def python_page() -> str:
     ]
     for name in graph.__all__:
         lines += _member(f"{name}", getattr(graph, name), "###")
+    lines += [
+        "## In tests",
+        "",
+        "`from brickloop.testing import assert_table, rows, section` ([more](../testing.md))",
+        "",
+    ]
+    for name in ("assert_table", "rows", "section"):
+        lines += _member(name, getattr(testing, name), "###")
+    lines += _object("LocalWorkspace", testing.LocalWorkspace)
     return "\n".join(lines)
 
 
