@@ -29,6 +29,9 @@ class CommandTask(Task):  # type: ignore[misc]  # invoke has no types
         kept = dict(self.help)
         try:
             found: list[Argument] = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
+            for argument in found:
+                # where all letters are taken, invoke makes one of the hyphen
+                argument.names = tuple(name for name in argument.names if name != "-")
             return found
         finally:
             self.help = kept
