@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from brickloop.config.bundle import FILE_NAMES as BUNDLE_NAMES
 from brickloop.config.bundle import read_bundle
 from brickloop.config.flags import given_flags
 from brickloop.config.named_target import NamedTarget, laid
@@ -140,12 +141,13 @@ class Settings:
 def find_root(start: Path) -> Path:
     """The project's folder: the nearest one upwards with a dodo.py, tasks.py or pyproject.toml.
 
-    ``start`` itself where none is found.
+    Where there is none, the nearest one with a databricks.yml, else ``start`` itself.
     """
     start = start.resolve()
-    for folder in (start, *start.parents):
-        if any((folder / name).is_file() for name in ("dodo.py", "tasks.py", "pyproject.toml")):
-            return folder
+    for names in (("dodo.py", "tasks.py", FILE_NAME), BUNDLE_NAMES):
+        for folder in (start, *start.parents):
+            if any((folder / name).is_file() for name in names):
+                return folder
     return start
 
 

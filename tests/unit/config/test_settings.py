@@ -70,3 +70,12 @@ def test_the_root_is_the_nearest_project_upwards(tmp_path):
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
     assert find_root(inner) == tmp_path.resolve()
+
+
+def test_a_bundle_is_a_project_where_there_is_nothing_else(tmp_path):
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (tmp_path / "a" / "databricks.yml").touch()
+    assert find_root(inner) == (tmp_path / "a").resolve()
+    (tmp_path / "dodo.py").touch()
+    assert find_root(inner) == tmp_path.resolve()
