@@ -7,6 +7,7 @@ from importlib import import_module
 
 MAKERS = {
     "reference": "docs/reference/*.md, from the commands' help, docstrings and settings",
+    "schema": "the JSON schema of [tool.brickloop], which is shipped",
     "diagrams": "docs/pictures: the diagrams of the ideas",
     "session": "docs/session.svg, a session on the example project",
     "pictures": "docs/pictures: the plan, a notebook's page, the graph; needs a Chromium",

@@ -12,7 +12,8 @@ from brickloop.errors import SettingsError
 
 PRODUCTION = "prod"
 """The target that is protected unless it says otherwise."""
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+NAME_PATTERN = "[A-Za-z0-9_][A-Za-z0-9_.-]*"
+"""What a target may be called, as a regular expression."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class NamedTarget:
 
 def check_name(name: str, where: str) -> None:
     """Raise SettingsError for what cannot be a target's name: it becomes part of folders' names."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise SettingsError(
             f"'{name}' cannot be the name of a target",
             where=where,

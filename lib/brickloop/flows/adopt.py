@@ -24,7 +24,7 @@ from brickloop.errors import HeldBack, UsageError, WorkFailed
 from brickloop.flows.adopt_files import NOTEBOOKS, project_files, write_missing
 from brickloop.flows.scaffold_names import ProjectName, project_name
 from brickloop.flows.sync import listeners, show_leftovers
-from brickloop.flows.sync_session import write_schema
+from brickloop.flows.sync_session import write_schemas
 from brickloop.flows.target import OpenTarget, ledger_key, open_target
 from brickloop.model.paths import workspace_path
 from brickloop.model.text import harmless
@@ -183,7 +183,7 @@ def _carried(
     state = folder / ".brickloop"
     key = _key(settings, opened, folder)
     report = _pull(opened, folder / NOTEBOOKS, workspace, state, key, words)
-    write_schema(state)
+    write_schemas(state)
     return Adoption(folder, workspace, opened.host, False, report, written, kept)
 
 

@@ -20,7 +20,7 @@ from brickloop.errors import (
     UsageError,
     WorkFailed,
 )
-from brickloop.flows.sync_session import Listeners, SyncSession, write_schema
+from brickloop.flows.sync_session import Listeners, SyncSession, write_schemas
 from brickloop.sync.engine import Halted, Synchronizer
 from brickloop.sync.plan import PULL, PUSH, SAFE, Mode, Plan
 from brickloop.sync.report import Change, SyncReport
@@ -271,7 +271,7 @@ def write_sync_file(
             file.write(text)
     except FileExistsError:
         raise there from None
-    write_schema(root / ".brickloop")
+    write_schemas(root / ".brickloop")
     return path, content
 
 

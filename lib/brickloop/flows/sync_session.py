@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from brickloop.config import settings_schema
 from brickloop.config.profile import resolve_target
 from brickloop.config.settings import Settings, load_settings
 from brickloop.config.sync_file import (
@@ -59,7 +60,7 @@ class SyncSession:
         self._remote: Remote | None = None
         if self.ledger.set_aside is not None:
             diagnostics.warn(f"the ledger could not be read; it is kept as {self.ledger.set_aside}")
-        write_schema(self.settings.state_folder)
+        write_schemas(self.settings.state_folder)
 
     def close(self) -> None:
         """Close the ledger."""
@@ -191,16 +192,17 @@ class _WhenAsked:
         return getattr(self._open(), name)
 
 
-def write_schema(folder: Path) -> None:
-    """Put the shipped JSON schema where ``$schema`` of a new file points to."""
-    path = folder / SCHEMA_NAME
-    text = schema_text()
+def write_schemas(folder: Path) -> None:
+    """Put the shipped JSON schemas where ``$schema`` of a new file points to."""
+    texts = {SCHEMA_NAME: schema_text(), settings_schema.SCHEMA_NAME: settings_schema.schema_text()}
     try:
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        for name, text in texts.items():
+            path = folder / name
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                folder.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
     except OSError as error:
-        diagnostics.warn(f"the schema for editors cannot be written: {error}")
+        diagnostics.warn(f"the schemas for editors cannot be written: {error}")
 
 
 def _below_remote(path: str, folder: str) -> str | None:

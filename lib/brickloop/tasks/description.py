@@ -135,6 +135,7 @@ def _schemas() -> dict[str, str]:
     package = Path(brickloop.__file__).parent
     found = {
         "info": "tasks/info.schema.json",
+        "settings": "config/settings.schema.json",
         "sync_file": "config/databricks_sync.schema.json",
         "notebook_output": "runtime/output.schema.json",
         "saved_output": "report/output.schema.json",
