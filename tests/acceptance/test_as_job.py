@@ -166,6 +166,8 @@ def test_plain_doit_runs_as_a_job_where_the_setting_says_so(project):
     rest = type_command(project, "doit")
     assert sorted(ran(rest.stderr)) == ["b_sum", "d_count"]
     assert "job run" in rest.stderr
+    forced = type_command(project, "invoke", "build", "--select", "c_alone", "--force")
+    assert (ran(forced.stderr), "job run" in forced.stderr) == (["c_alone"], True)
     alone = type_command(project, "doit", "-a", BRICKLOOP_AS_JOB="false")
     assert len(ran(alone.stderr)) == 4
     assert "job run" not in alone.stderr

@@ -38,6 +38,8 @@ def test_what_was_deleted_is_sent_again_and_nothing_is_run_for_it(project, remot
     assert found["c_alone"]["step"] == "upload"
     assert found["c_alone"]["reasons"] == ["c_alone is gone from the workspace"]
     assert found["sub_other"]["step"] == "up to date"
+    unseen = type_command(project, "invoke", "plan", "--offline", "--check")
+    assert (unseen.returncode, unseen.stdout) == (0, "")
     spared = type_command(project, "doit", BRICKLOOP_OFFLINE="1")
     assert spared.stdout == "nothing to do: 2 notebooks are up to date\n"
     healed = type_command(project, "doit")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from brickloop.errors import UsageError
@@ -186,10 +187,15 @@ def direct_needs(file: ProjectFile, files: Mapping[str, ProjectFile]) -> list[st
     return list(dict.fromkeys(edge.source for edge in _file_edges(file, files)))
 
 
-def in_order(upstream: Mapping[str, Iterable[str]], where: str) -> dict[str, tuple[str, ...]]:
+def in_order(
+    upstream: Mapping[str, Iterable[str]],
+    where: str,
+    why: Callable[[str, str], str] | None = None,
+) -> dict[str, tuple[str, ...]]:
     """The notebooks with their upstream, each after those it depends on.
 
-    Raises UsageError that draws the loop where they depend on each other in a circle.
+    Raises UsageError that draws the loop where they depend on each other in a circle; ``why`` says
+    of a notebook, and of one that it depends on, how that comes.
     """
     ordered: dict[str, tuple[str, ...]] = {}
     for start in upstream:
@@ -205,9 +211,10 @@ def in_order(upstream: Mapping[str, Iterable[str]], where: str) -> dict[str, tup
             if name in ordered:
                 continue
             if name in path:
+                loop = [*path[path.index(name) :], name]
                 raise UsageError(
-                    "notebooks depend on each other in a circle: "
-                    + " -> ".join([*path[path.index(name) :], name]),
+                    f"notebooks depend on each other in a circle: {' -> '.join(loop)}"
+                    + "".join(_drawn_loop(loop, why) if why else ()),
                     where=where,
                     hint="let one of them write another table, or join the two notebooks",
                 )
@@ -215,6 +222,36 @@ def in_order(upstream: Mapping[str, Iterable[str]], where: str) -> dict[str, tup
             waiting.append((name, True))
             waiting += [(before, False) for before in reversed(tuple(upstream[name]))]
     return ordered
+
+
+def reading(
+    name: str, maker: str, tables: Iterable[str], members: Mapping[str, Iterable[ProjectFile]]
+) -> str:
+    """How a notebook comes to depend on another one, as a sentence with lines where texts say so.
+
+    ``members`` are for each notebook its own file and those that it reaches.
+    """
+    told = []
+    for table in tables:
+        reads = _line_of(Kind.READ, table, members[name])
+        writes = _line_of(Kind.WRITE, table, members[maker])
+        told.append(f"{name} reads {table}{reads}, which {maker} writes{writes}")
+    return "; ".join(told)
+
+
+def _line_of(kind: Kind, table: str, files: Iterable[ProjectFile]) -> str:
+    for file in files:
+        for row_kind, target, _, line in file.facts.rows:
+            if row_kind == kind.value and short_name(target) == short_name(table):
+                return f" ({file.relative}:{line})"
+    return ""
+
+
+def _drawn_loop(loop: list[str], why: Callable[[str, str], str]) -> Iterator[str]:
+    pairs = list(pairwise(loop))
+    for number, (name, before) in enumerate(pairs):
+        edge = "└─" if number + 1 == len(pairs) else "├─" if number else "┌─"
+        yield f"\n  {edge} {why(name, before)}"
 
 
 def _file_edges(file: ProjectFile, files: Mapping[str, ProjectFile]) -> Iterator[Edge]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.errors import NotebookError, UsageError
-from brickloop.flows.edges import Links, Observed, TableUse, in_order, table_use
+from brickloop.flows.edges import Links, Observed, TableUse, in_order, reading, table_use
 from brickloop.model.dependencies import Facts, scan_module, scan_notebook
 from brickloop.model.notebook import (
     SUFFIX_LANGUAGES,
@@ -103,7 +103,12 @@ def read_project(
     tops = [name for name in notebooks if name not in included]
     reaches = {name: links.reached_by(name) for name in tops}
     use = table_use(tops, reaches, files, observed or {})
-    return Project(files, reaches, in_order(use.edges, str(folder)), use, links)
+
+    def why(name: str, before: str) -> str:
+        members = {top: [files[one] for one in (top, *reaches[top])] for top in (name, before)}
+        return reading(name, before, use.edges[name][before], members)
+
+    return Project(files, reaches, in_order(use.edges, str(folder), why), use, links)
 
 
 def _read_files(folder: Path, ledger: Ledger) -> Iterable[ProjectFile]:

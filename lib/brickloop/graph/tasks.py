@@ -89,11 +89,13 @@ def notebook_tasks(
             stamp = graph.stamp()
         maker = TaskMaker(graph)
         session.register(graph)
-        if choice is None and job not in _NO_JOB and session.wants_all_tasks():
-            graph.forget_strangers()
-            choice = session.Choice(
-                force=session.wants_again(), as_job=True, job_name=None if job == "true" else job
-            )
+        if job not in _NO_JOB:
+            name = None if job == "true" else job
+            if choice is None and session.wants_all_tasks():
+                graph.forget_strangers()
+                choice = session.Choice(force=session.wants_again(), as_job=True, job_name=name)
+            elif choice is not None and not choice.as_job:
+                choice = replace(choice, as_job=True, job_name=name)
         if choice is not None:
             tasks = list(maker.chosen_tasks(choice))
         else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Exit
 
+from brickloop.config.flags import flags
 from brickloop.errors import UsageError
 from brickloop.tasks.command import command
 from brickloop.tasks.workspace_flags import FORCE
@@ -20,12 +21,18 @@ _SELECT = {
     "select": "notebooks, such as '02_clean+', '+report', 'tag:daily', 'state:modified+'",
     "exclude": "notebooks that are left out, written likewise",
 }
+_OFFLINE = "do not look whether what was sent is still in the workspace"
 _SOMETHING_TO_DO = 10
 
 
 @command(
     workspace="reads",
-    help={**_SELECT, "json": "print JSON", "check": "exit with 10 when there is something to do"},
+    help={
+        **_SELECT,
+        "json": "print JSON",
+        "check": "exit with 10 when there is something to do",
+        "offline": _OFFLINE,
+    },
 )
 def plan(
     _context: Any,
@@ -33,12 +40,14 @@ def plan(
     exclude: str = "",
     json: bool = False,
     check: bool = False,
+    offline: bool = False,
 ) -> None:
     """Show what `doit` would upload, run and fetch, each with its reason; nothing is done.
 
     Example: invoke plan --select "02_clean+"
     """
-    busy = _plan(select, exclude, as_json=json)
+    with flags({"offline": "true" if offline else None}):
+        busy = _plan(select, exclude, as_json=json)
     if busy and check:
         raise Exit(code=_SOMETHING_TO_DO)
 
@@ -176,6 +185,7 @@ def graph(
         "jobs": "how many notebooks at once",
         "keep_going": "a failure stops only what depends on it",
         "detach": "Ctrl-C leaves runs to themselves, and the next time takes them up again",
+        "offline": _OFFLINE,
         "dry_run": "show what would be done, as invoke plan does, and do nothing",
         "json": "print what came of each notebook as JSON, and nothing else, on stdout",
         "as_job": "run them in one go as tasks of one job, which may be given a name",
@@ -192,6 +202,7 @@ def build(
     keep_going: bool = False,
     detach: bool = False,
     as_job: str | bool | None = None,
+    offline: bool = False,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
@@ -204,8 +215,10 @@ def build(
     from brickloop.display import diagnostics
     from brickloop.graph.session import Choice
 
+    looks = flags({"offline": "true" if offline else None})
     if dry_run:
-        _plan(select, exclude, as_json=json)
+        with looks:
+            _plan(select, exclude, as_json=json)
         if force or full_refresh:
             diagnostics.note("forced: all that are chosen would be run")
         return
@@ -223,7 +236,8 @@ def build(
         bool(as_job),
         as_job if isinstance(as_job, str) else None,
     )
-    code = _run(words, choice, as_json=json)
+    with looks:
+        code = _run(words, choice, as_json=json)
     if code:
         raise Exit(code=code)
 
