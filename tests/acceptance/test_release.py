@@ -19,6 +19,8 @@ from tests.acceptance.conftest import DODO, TASKS, write_notebook
 
 import brickloop
 from brickloop import launcher
+from brickloop.flows.scaffold import plan_project
+from brickloop.flows.scaffold_names import project_name
 
 ROOT = Path(__file__).resolve().parents[2]
 _EPOCH = "1700000000"
@@ -249,6 +251,24 @@ def test_without_the_local_packages_a_real_workspace_is_worked_with(
         done = typed(project, installed, *words, **light)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         assert wanted in done.stdout, words
+
+
+@pytest.mark.parametrize("template", ["etl", "report"])
+def test_the_wheel_alone_makes_the_projects_of_the_checkout(installed, tmp_path, template):
+    """As `uvx brickloop new` does: nothing else is installed yet."""
+    words = ["python", "-m", "brickloop", "new", "sales", "--template", template]
+    made = typed(tmp_path, installed, *words, **blocked(tmp_path))
+    assert made.returncode == 0, made.stderr
+    expected = {one.relative: one.data for one in plan_project(project_name("sales"), template)}
+    files = [path for path in (tmp_path / "sales").rglob("*") if path.is_file()]
+    found = {path.relative_to(tmp_path / "sales").as_posix(): path.read_bytes() for path in files}
+    assert found == expected
+
+
+def test_without_them_tests_say_what_to_install(installed, tmp_path):
+    script = "from brickloop.testing import LocalWorkspace as W; W().query('SELECT 1')"
+    done = typed(tmp_path, installed, "python", "-c", script, **blocked(tmp_path))
+    assert "the local workspace is not installed" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

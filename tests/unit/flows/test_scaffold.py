@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.docs.words import commands, fault
 
 from brickloop.config.sync_file import parse_sync_file
 from brickloop.errors import UsageError
@@ -183,3 +185,25 @@ def test_the_code_of_the_templates_is_clean():
     for words in (["check"], ["format", "--check"]):
         done = subprocess.run([ruff, *words, *settings], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("template", PROJECTS)
+def test_every_command_that_a_project_names_is_a_real_one(template):
+    made = {one.relative: one.data for one in scaffold.plan_project(project_name("p"), template)}
+    texts = [
+        made[name].decode() for name in ("README.md", "AGENTS.md", ".cursor/rules/brickloop.mdc")
+    ]
+    found = [code for text in texts for code in re.findall(r"`([^`\n]+)`", text)]
+    found += [
+        line.strip() for text in texts for line in text.splitlines() if line.startswith("    ")
+    ]
+    found += [task["command"] for task in json.loads(made[".vscode/tasks.json"])["tasks"]]
+    ours = 0
+    for code in found:
+        if not re.match(r"uv |invoke |doit\b", code):
+            continue
+        for words in commands(code):
+            words = words[2:] if words[:2] == ["uv", "run"] else words
+            ours += words[0] in {"invoke", "doit"}
+            assert fault(words) is None, (code, fault(words))
+    assert ours >= 15
