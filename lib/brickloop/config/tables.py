@@ -46,6 +46,8 @@ def read_tables(root: Path, known: Collection[str]) -> Tables:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Tables()
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", where=str(path)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"is no valid TOML: {error}", where=str(path), hint="correct the file and try again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from brickloop.config.settings import (
 )
 from brickloop.config.sync_file import FILE_NAME, read_sync_file
 from brickloop.errors import BrickloopError
+from brickloop.flows.target import shared_places
 from brickloop.jobs.compute import parse_compute
 from brickloop.model.finding import Checked, Finding, error, note, warning
 from brickloop.model.query import parse_duration
@@ -143,7 +144,16 @@ def _check_workspace(settings: Settings) -> tuple[Checked, Target | None]:
         "protected": settings.is_protected,
         "candidates": candidates,
     }
-    return Checked(facts), target
+    return Checked(facts, tuple(_one_place(settings))), target
+
+
+def _one_place(settings: Settings) -> Iterator[Finding]:
+    for names in shared_places(settings):
+        yield warning(
+            f"the targets {' and '.join(names)} are one folder in one workspace:"
+            " what was done on one counts as done on the other",
+            "give one of them a folder of its own",
+        )
 
 
 def _without_files(root: Path, overrides: Mapping[str, str | None]) -> Settings:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from brickloop import launcher
 from brickloop.clients.workspace import connect, translate
-from brickloop.config.profile import Target, resolve_target
-from brickloop.config.settings import Settings
+from brickloop.config.profile import LOCAL_PROFILE, Target, resolve_target
+from brickloop.config.settings import Settings, load_settings
 from brickloop.errors import NotAuthenticated, SettingsError
 
 if TYPE_CHECKING:
@@ -89,6 +90,21 @@ def upload_folder(settings: Settings, user: str, name: str) -> str:
             hint="say it in [tool.brickloop.targets.NAME] folder of the pyproject.toml",
         )
     return folder.rstrip("/")
+
+
+def shared_places(project: Settings) -> list[tuple[str, ...]]:
+    """The names of targets that are one folder in one workspace, and so share what is known of it.
+
+    Targets whose workspace cannot be worked out are left out.
+    """
+    places: dict[tuple[str, str], list[str]] = {}
+    for name in sorted(project.targets):
+        settings = load_settings(project.root, overrides={"target": name})
+        with contextlib.suppress(SettingsError):
+            host = resolve_target(settings).host or LOCAL_PROFILE
+            folder = settings.text("folder") or _default_folder(settings)
+            places.setdefault((host, folder.rstrip("/")), []).append(name)
+    return [tuple(names) for names in places.values() if len(names) > 1]
 
 
 def _default_folder(settings: Settings) -> str:

@@ -48,6 +48,12 @@ def test_a_wrong_file_is_named_and_nothing_is_guessed(tmp_path, text, said):
     assert said in str(caught.value)
 
 
+def test_a_folder_of_that_name_is_named(tmp_path):
+    (tmp_path / "pyproject.toml").mkdir()
+    with pytest.raises(SettingsError, match=r"pyproject\.toml: cannot be read"):
+        load_settings(tmp_path, {})
+
+
 @pytest.mark.parametrize("text", ["soon", "-1", "0", "nan", "inf", ""])
 def test_seconds_are_a_number_above_zero(tmp_path, text):
     settings = load_settings(tmp_path, {"BRICKLOOP_RUN_TIMEOUT": text or " "})

@@ -8,7 +8,7 @@ import responses
 
 from brickloop.config.settings import load_settings
 from brickloop.errors import ConnectionFailed, NotAuthenticated, SettingsError
-from brickloop.flows.target import ledger_key, open_target, upload_folder
+from brickloop.flows.target import ledger_key, open_target, shared_places, upload_folder
 
 HOST = "https://workspace.example.com"
 ME = f"{HOST}/api/2.0/preview/scim/v2/Me"
@@ -93,6 +93,15 @@ def test_a_folder_that_nobody_can_fill_in_is_an_error(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool.brickloop]\nfolder = '/x/${var.y}'\n")
     with pytest.raises(SettingsError, match=r"\$\{var\.y\}"):
         upload_folder(load_settings(tmp_path, {}), "me@x", "nb")
+
+
+def test_targets_that_are_one_place_are_named(settings, tmp_path):
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.brickloop]\nfolder = '/Shared/x'\n[tool.brickloop.targets]\na = {}\n"
+        "b = {folder = '/Shared/x/'}\nc = {folder = '/Shared/y'}\nd = {profile = 'none'}\n"
+        "e = {profile = 'local'}\n"
+    )
+    assert shared_places(load_settings(tmp_path)) == [("a", "b")]
 
 
 def test_targets_on_one_host_have_a_ledger_key_each(settings, tmp_path):
