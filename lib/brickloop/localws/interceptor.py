@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from brickloop.localws.engine_catalog import EngineCatalog
 from brickloop.localws.plan_shims import mend_expression, mend_relation, mend_write
-from brickloop.localws.plan_types import PlanTypist, is_candidate
+from brickloop.localws.plan_types import PlanTypist, infers, is_candidate
 from brickloop.localws.registry import Entry, TableName
 from brickloop.localws.session_record import Recorder
 from brickloop.localws.sql_tokens import read_tokens
@@ -134,17 +134,25 @@ class PlanInterceptor(
         if write.HasField("path"):
             self._recorder.add("paths_written", write.path)
             write.path = self._paths.real(write.path)
+            if not (Path(write.path) / "_delta_log").is_dir():
+                self._loosen(write)
         elif write.HasField("table"):
             place = next((write.options[k] for k in write.options if k.lower() == "path"), "")
             name, entry = self._target(write.table.table_name)
             write.table.table_name = self._quoted(name)
             if entry is None:
+                self._loosen(write)
                 self._expect_table(name, write.source or "delta", place, write.options)
+
+    def _loosen(self, write: Any) -> None:
+        if self.typist is not None:
+            self.typist.loosen(write.input)
 
     def _visit_write_v2(self, write: Any) -> None:
         name, entry = self._target(write.table_name)
         write.table_name = self._quoted(name)
         if entry is None:
+            self._loosen(write)
             self._expect_table(name, write.provider or "delta", "", write.options)
 
     def _visit_stream(self, stream: Any) -> None:
@@ -195,7 +203,7 @@ class PlanInterceptor(
 
     def _visit_relation(self, relation: Any) -> None:
         mend_relation(relation)
-        if relation.HasField("set_op"):
+        if relation.HasField("set_op") or (relation.HasField("read") and infers(relation.read)):
             self._bare.typed = True
 
     def _visit_expression(self, expression: Any) -> None:

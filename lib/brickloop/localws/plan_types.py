@@ -36,9 +36,10 @@ from pyspark.sql.types import (
 )
 
 from brickloop.localws.json_text import json_text
-from brickloop.localws.plan_nodes import PlanBuilder, aliased, column, copied
+from brickloop.localws.plan_nodes import PlanBuilder, aliased, call, column, copied, integer
 from brickloop.localws.typed_rules import (
     COMPARISONS,
+    NAMED_RULES,
     OPERATORS,
     TEXT_OPERANDS,
     Operand,
@@ -54,10 +55,11 @@ from brickloop.localws.typed_rules import (
 )
 
 _AGGREGATES = frozenset({"sum", "avg", "mean"})
+_CHOICES = frozenset({"coalesce", "nvl", "ifnull", "nvl2"})
 _COMPARED = COMPARISONS | {"in", "between"}
 _CANDIDATES = (
     OPERATORS | COMPARISONS | _AGGREGATES | frozenset(TEXT_OPERANDS)
-    | {"when", "if", "to_json", "timestamp_seconds"}
+    | {"when", "if", "to_json"} | _CHOICES | NAMED_RULES
 )  # fmt: skip
 _EXPRESSIONS = {
     "project": "expressions", "filter": "condition", "with_columns": "aliases",
@@ -72,11 +74,14 @@ _LITERALS: dict[str, Callable[[], DataType]] = {
 _WHOLE = ("byte", "short", "integer", "long")
 _DAY = 86_400_000_000
 _HOURS = re.compile(r"\binterval\b.*\b(?:hour|minute|second)", re.IGNORECASE | re.DOTALL)
+_SEEN = "seen"
 _MEMORY = 512
 _SECONDS = 5.0
 """How long types that were asked for count; in the next action they are mostly asked again."""
 
 Analyse = Callable[[Any], StructType]
+Collect = Callable[[Any], list[Any]]
+"""The values of the one row of a relation."""
 Rewrite = Callable[[str, Callable[[list[str]], list[DataType]]], str]
 
 
@@ -90,12 +95,23 @@ def is_candidate(expression: Any) -> bool:
     return bool(kind == "expression_string")
 
 
+def infers(read: Any) -> bool:
+    """Whether a reader finds the types of a CSV file by itself."""
+    source = read.data_source
+    if source.format.lower() != "csv" or source.schema:
+        return False
+    options = {key.lower(): value.lower() for key, value in source.options.items()}
+    return options.get("inferschema") == "true"
+
+
 class PlanTypist:
     """Mends the plans of one session."""
 
-    def __init__(self, analyse: Analyse, rewrite: Rewrite) -> None:
+    def __init__(self, analyse: Analyse, collect: Collect, rewrite: Rewrite) -> None:
         self._analyse = analyse
+        self._collect = collect
         self._rewrite = rewrite
+        self._files: dict[bytes, tuple[float, list[str]]] = {}
         self._known: OrderedDict[bytes, tuple[float, list[DataType | None]]] = OrderedDict()
 
     def mend(self, message: Any) -> None:
@@ -117,6 +133,8 @@ class PlanTypist:
 
     def _relation(self, relation: Any) -> None:
         kind = relation.WhichOneof("rel_type")
+        if kind == "read" and infers(relation.read):
+            self._small_integers(relation)
         if kind == "set_op":
             self._sides(relation.set_op)
         field = _EXPRESSIONS.get(kind or "")
@@ -188,6 +206,71 @@ class PlanTypist:
             return [field.dataType for field in self._analyse(probe).fields]
 
         return self._rewrite(text, ask)
+
+    def loosen(self, source: Any) -> None:
+        """Let every column of what is written hold NULL, as Spark's writers make new tables."""
+        try:
+            schema = self._analyse(source)
+        except PySparkException:
+            return
+        names = list(schema.names)
+        if all(field.nullable for field in schema.fields) or len(set(names)) != len(names):
+            return
+        made = proto.Relation()
+        made.project.input.CopyFrom(source)
+        for field in schema.fields:
+            item = column(field.name)
+            if not field.nullable:
+                # the engine would see through a condition that does not change
+                always = call(">=", call("rand"), integer(0))
+                item = aliased(call("when", always, item), field.name)
+            made.project.expressions.append(item)
+        source.CopyFrom(made)
+
+    def _small_integers(self, relation: Any) -> None:
+        """The whole numbers of a CSV file as INT where all of them fit, as Spark infers them."""
+        if relation.common.source_info == _SEEN:
+            return
+        try:
+            schema = self._analyse(relation)
+            wide = [field.name for field in schema.fields if isinstance(field.dataType, LongType)]
+            small = set(self._fitting(relation, wide)) if wide else set()
+        except PySparkException:
+            return
+        if not small or len(set(schema.names)) != len(schema.names):
+            return
+        inner = proto.Relation()
+        inner.CopyFrom(relation)
+        inner.ClearField("common")
+        inner.common.source_info = _SEEN
+        relation.project.input.CopyFrom(inner)
+        for field in schema.fields:
+            item = column(field.name)
+            if field.name in small:
+                item = aliased(PlanBuilder().cast(item, "INT"), field.name)
+            relation.project.expressions.append(item)
+
+    def _fitting(self, source: Any, names: list[str]) -> list[str]:
+        """Those columns whose values are all within INT."""
+        key = source.SerializeToString(deterministic=True)
+        kept = self._files.get(key)
+        if kept is not None and time.monotonic() - kept[0] < _SECONDS:
+            return kept[1]
+        probe = proto.Relation()
+        probe.aggregate.input.CopyFrom(source)
+        probe.aggregate.group_type = proto.Aggregate.GROUP_TYPE_GROUPBY
+        for index, name in enumerate(names):
+            for call_name in ("min", "max"):
+                made = call(call_name, column(name))
+                probe.aggregate.aggregate_expressions.append(aliased(made, f"{call_name}{index}"))
+        values = self._collect(probe)
+        found = [
+            name for index, name in enumerate(names)
+            if all(value is None or -(2**31) <= value < 2**31
+                   for value in values[2 * index : 2 * index + 2])
+        ]  # fmt: skip
+        self._files = {key: (time.monotonic(), found)}
+        return found
 
     def _sides(self, union: Any) -> None:
         """Bring both sides of a union to the types that Spark gives the result."""
@@ -328,7 +411,7 @@ class _Scope:
                 argument = whole.unresolved_function.arguments[0]
                 argument.CopyFrom(self._build.cast(arguments[0], widened.operand))
                 return self._build.cast(whole, widened.result), widened.kind
-        if name in {"when", "if"}:
+        if name in {"when", "if"} or name in _CHOICES:
             unified, kind = self._unified(name, whole, kinds)
             return (whole if changed or unified else None), kind
         if name == "to_json" and len(arguments) == 1 and kinds[0] is not None:
@@ -368,10 +451,7 @@ class _Scope:
         self, name: str, whole: Any, kinds: list[DataType | None]
     ) -> tuple[bool, DataType | None]:
         """Bring the branches to one type, which the engine takes from the first."""
-        count = len(kinds)
-        places = [1, 2] if name == "if" else list(range(1, count, 2))
-        if name == "when" and count % 2:
-            places.append(count - 1)
+        places = _branches(name, len(kinds))
         wanted: DataType | None = NullType()
         for place in places:
             wanted = common_type(wanted, kinds[place])
@@ -400,6 +480,15 @@ class _Scope:
         if key not in self._kinds:
             self._kinds[key] = self._typist.kinds(self._source, [expression])[0]
         return self._kinds[key]
+
+
+def _branches(name: str, count: int) -> list[int]:
+    """Which of a function's operands are what it may give."""
+    if name in {"if", "nvl2"}:
+        return [1, 2]
+    if name != "when":
+        return list(range(count))
+    return [*range(1, count, 2), *([count - 1] if count % 2 else [])]
 
 
 def _targets(inner: Any, field: str) -> Iterator[Any]:

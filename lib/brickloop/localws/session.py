@@ -98,7 +98,11 @@ def open_session(
     )
     catalog.use(DEFAULT_CATALOG, DEFAULT_SCHEMA)
     interceptor.catalog = catalog
-    interceptor.typist = PlanTypist(lambda relation: _schema_of(spark, relation), mend_expression)
+    interceptor.typist = PlanTypist(
+        lambda relation: _schema_of(spark, relation),
+        lambda relation: _row_of(spark, relation),
+        mend_expression,
+    )
     if active:
         SparkSession._set_default_and_active_session(spark)
     return spark
@@ -125,6 +129,14 @@ def _schema_of(spark: LocalSession, relation: Any) -> StructType:
         found = client._analyze(method="schema", plan=proto.Plan(root=relation)).schema
     assert isinstance(found, StructType)
     return found
+
+
+def _row_of(spark: LocalSession, relation: Any) -> list[Any]:
+    """The values of the one row of a relation of a plan, which is sent as it is."""
+    client: Any = spark.client
+    with spark._front.context.interceptor.bare():
+        table = client.to_table(proto.Plan(root=relation), {})[0]
+    return [column[0].as_py() for column in table.columns]
 
 
 def session_record(spark: SparkSession) -> SessionRecord:

@@ -16,7 +16,7 @@ from brickloop.localws.sql_context import OWN_VIEW, SqlContext
 from brickloop.localws.sql_functions import expand_function, find_function
 from brickloop.localws.sql_probe import Probe, sources_of
 from brickloop.localws.sql_relations import information_schema, read_files, table_changes
-from brickloop.localws.sql_tokens import Token
+from brickloop.localws.sql_tokens import Token, argument_counts
 from brickloop.localws.sql_trees import (
     alias_of,
     column_node,
@@ -28,6 +28,8 @@ from brickloop.localws.sql_trees import (
     in_aggregate,
     is_all,
     is_star,
+    json_call,
+    json_value,
     like_each,
     nearest_rank,
     parse,
@@ -54,7 +56,8 @@ _CALLS = frozenset(
     {"APPROX_PERCENTILE", "DECODE", "IFF", "PERCENTILE_APPROX", "READ_FILES", "TABLE_CHANGES",
      "GET_JSON_OBJECT", "LEN", "TRANSFORM_KEYS", "TRANSFORM_VALUES", "EXPLODE", "EXPLODE_OUTER",
      "POSEXPLODE", "POSEXPLODE_OUTER", "DATE_TRUNC", "DATEDIFF", "DATE_DIFF", "SUM", "AVG", "MEAN",
-     "IF", "TO_JSON", "TIMESTAMP_SECONDS", "MOD", "PMOD"}
+     "IF", "TO_JSON", "TIMESTAMP_SECONDS", "MOD", "PMOD",
+     "ROUND", "BROUND", "REGEXP_COUNT", "COALESCE", "NVL", "NVL2", "IFNULL"}
 ) | {name.upper() for name in TEXT_OPERANDS}  # fmt: skip
 _OPERATORS = frozenset({"+", "-", "/", "%", "||"})
 _NUMERIC = re.compile(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?")
@@ -75,6 +78,10 @@ def needs_bridge(context: SqlContext, tokens: tuple[Token, ...]) -> bool:
         if token.kind == "sign":
             if token.text == "|>" or (token.text == "*" and _is(after, "EXCEPT", "EXCLUDE")):
                 return True
+            if token.text == "*" and index > 1 and tokens[index - 1].text == ".":
+                if _is(after, ")"):
+                    return True
+                continue
             if token.text == ":" and index and _is_path(tokens[index - 1], token):
                 return True
             if token.text in _OPERATORS or (token.text == "*" and _multiplies(tokens, index)):
@@ -111,6 +118,7 @@ class Bridge:
         self.views = self._probe.views
         """Relations that the rewritten statement stands on, by the name that it uses."""
         self.changed = False
+        self._text = ""
         logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
     def rewrite(self, text: str) -> str:
@@ -118,7 +126,7 @@ class Bridge:
         tree = parse(text)
         if tree is None:
             return text
-        self._typist.text = text
+        self._text = self._typist.text = text
         self.changed = "|>" in text
         tree = self._visit(tree)
         return generate(tree) if self.changed else text
@@ -261,7 +269,8 @@ class Bridge:
         base = node.this
         select = node.find_ancestor(exp.Select)
         cast = node.parent if isinstance(node.parent, exp.Cast) else None
-        if self._is_variant(select, base):
+        variant = self._is_variant(select, base)
+        if variant:
             new: exp.Expr = exp.Anonymous(
                 this="variant_get", expressions=[base.copy(), exp.Literal.string(path)]
             )
@@ -271,21 +280,19 @@ class Bridge:
                 new.set("this", name)
                 new.append("expressions", exp.Literal.string(kind))
         else:
-            new = exp.Anonymous(
-                this="get_json_object", expressions=[base.copy(), exp.Literal.string(path)]
-            )
+            new = json_value(base, node.expression)
         top = cast if cast is not None else node
         if isinstance(top.parent, exp.Select) and top.arg_key == "expressions":
             keys = [part.name for part in node.expression.expressions if part.name]
             wrapped = new
-            if cast is not None and new.name == "get_json_object":
+            if cast is not None and not variant:
                 return self._alias_cast(cast, node, new, keys[-1])
             if cast is not None:
                 cast.replace(exp.alias_(wrapped, keys[-1], quoted=True))
                 self.changed = True
                 return node
             return exp.alias_(wrapped, keys[-1], quoted=True)
-        if cast is not None and new.name != "get_json_object":
+        if cast is not None and variant:
             cast.replace(new)
             self.changed = True
             return node
@@ -360,13 +367,19 @@ class Bridge:
             return node
         if isinstance(node, exp.Explode | exp.Posexplode):
             return self._explode(node)
+        if isinstance(node, exp.Count):
+            return self._count(node)
         if name == "len" or isinstance(node, exp.Length):
             self.changed = self.changed or name == "len"
             return node
         if isinstance(node, exp.JSONExtractScalar | exp.JSONExtract) or name == "get_json_object":
             refuse_wildcard(node)
+            if isinstance(node.args.get("expression"), exp.JSONPath):
+                return json_call(node.this, node.expression)
             return node
         kind = _EXACT.get(name)
+        if isinstance(node, exp.DateDiff) and self._is_three_sided(node):
+            kind = "BIGINT"
         if kind is not None and not isinstance(node.parent, exp.Cast):
             return exact(node, kind)
         if name in {"transform_keys", "transform_values"}:
@@ -386,6 +399,27 @@ class Bridge:
                     return node
                 return new
         return node
+
+    def _count(self, node: exp.Count) -> exp.Expr:
+        """``count(t.*)`` counts the rows in which no column of ``t`` is NULL."""
+        from sqlglot import exp
+
+        star = node.this
+        select = node.find_ancestor(exp.Select)
+        if not isinstance(star, exp.Column) or not is_star(star) or select is None:
+            return node
+        columns = self._star_columns(select, star.args.get("table"))
+        node.set("this", columns[0])
+        node.set("expressions", columns[1:])
+        self.changed = True
+        return node
+
+    def _is_three_sided(self, node: exp.DateDiff) -> bool:
+        """Whether ``datediff`` was written with a unit, with which it gives a BIGINT."""
+        unit = node.args.get("unit")
+        if unit is not None and unit.name.upper() != "DAY":
+            return True
+        return all(count == 3 for count in argument_counts(self._text, "DATEDIFF", "DATE_DIFF"))
 
     # selects
 

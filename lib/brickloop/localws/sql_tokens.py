@@ -105,6 +105,23 @@ def string_literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def argument_counts(text: str, *names: str) -> list[int]:
+    """How many arguments each call of these functions has."""
+    tokens = read_tokens(text)
+    counts: list[int] = []
+    for index, token in enumerate(tokens[:-1]):
+        if token.upper not in names or tokens[index + 1].text != "(":
+            continue
+        depth, count = 0, 1
+        for each in tokens[index + 1 :]:
+            depth += {"(": 1, ")": -1}.get(each.text if each.kind == "sign" else "", 0)
+            count += depth == 1 and each.text == ","
+            if depth == 0:
+                break
+        counts.append(count)
+    return counts
+
+
 def escape_quotes(text: str) -> str:
     """The statement with ``\\'`` for each doubled quote in a string, which the engine drops."""
     for token in reversed(read_tokens(text)):

@@ -216,6 +216,49 @@ def path_text(path: exp.Expr) -> str:
     return text
 
 
+def json_value(base: exp.Expr, path: exp.Expr) -> exp.Expr:
+    """What a JSON path reaches: keys that are not in brackets are found whatever their case is.
+
+    The key as it is written is tried first; only where it is not there are the others looked at.
+    """
+    from sqlglot import exp, maybe_parse
+
+    exact = json_call(base, path)
+    steps = [each for each in path.expressions if not isinstance(each, exp.JSONPathRoot)]
+    loose = [_is_loose(each) for each in steps]
+    if not any(loose):
+        return exact
+    found = base
+    for step, any_case in zip(steps, loose, strict=True):
+        if any_case:
+            key = exp.Literal.string(step.name.lower()).sql("databricks")
+            keys = f"filter(json_object_keys({generate(found)}), _key -> lower(_key) = {key})"
+            place: exp.Expr = maybe_parse(f"concat('$.', get({keys}, 0))", dialect="databricks")
+            found = exp.Anonymous(this="get_json_object", expressions=[found.copy(), place])
+        else:
+            found = json_call(found, exp.JSONPath(expressions=[step.copy()]))
+    return exp.Coalesce(this=exact, expressions=[found])
+
+
+def json_call(base: exp.Expr, path: exp.Expr) -> exp.Expr:
+    """``get_json_object`` with a path as the engine reads it."""
+    from sqlglot import exp
+
+    place = exp.Literal.string(path_text(path))
+    return exp.Anonymous(this="get_json_object", expressions=[base.copy(), place])
+
+
+def _is_loose(step: exp.Expr) -> bool:
+    from sqlglot import exp
+
+    return (
+        isinstance(step, exp.JSONPathKey)
+        and isinstance(step.this, str)
+        and not step.args.get("quoted")
+        and step.this.lower() != step.this.upper()
+    )
+
+
 def refuse_wildcard(node: exp.Expr) -> None:
     if "[*]" in node.sql("databricks"):
         raise unsupported("[*] in a JSON path", "Use from_json and transform.")

@@ -31,6 +31,7 @@ from brickloop.localws.sql_probe import Probe, sources_of
 from brickloop.localws.sql_trees import generate, has_aggregate, is_star, parse
 from brickloop.localws.typed_rules import (
     COMPARISONS,
+    NAMED_RULES,
     OPERATORS,
     TEXT_OPERANDS,
     Mended,
@@ -54,13 +55,13 @@ _SIGNS = {
     "Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Mod": "%", "Neg": "negative", "EQ": "=",
     "NullSafeEQ": "<=>", "NEQ": "<>", "LT": "<", "LTE": "<=", "GT": ">", "GTE": ">=",
     "DPipe": "||", "JSONFormat": "to_json", "UnixSeconds": "unix_seconds", "Length": "length",
-    "StrPosition": "instr", "RegexpLike": "rlike",
+    "StrPosition": "instr", "RegexpLike": "rlike", "RegexpSplit": "split", "And": "and",
 }  # fmt: skip
 _AGGREGATES = frozenset({"sum", "avg", "mean"})
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _TIMES = frozenset({"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"})
 _ELEMENT_FUNCTIONS = frozenset({"transform", "filter", "array_filter", "exists", "forall", "any"})
-_NAMED = frozenset({"to_json", "timestamp_seconds"})
+_NAMED = NAMED_RULES | {"to_json"}
 
 
 class SqlBuilder:
@@ -84,7 +85,7 @@ class SqlBuilder:
         from sqlglot import exp
 
         signs = {sign: made for made, sign in _SIGNS.items()}
-        if name in signs and not name[0].isalpha():
+        if name in signs and (not name[0].isalpha() or name == "and"):
             made: type[exp.Expr] = getattr(exp, signs[name])
             sides = [exp.Paren(this=n.copy()) if _binds(n) else n.copy() for n in nodes]
             return exp.Paren(this=made(this=sides[0], expression=sides[1]))
@@ -183,7 +184,7 @@ class Typist:
             )
         if isinstance(node, exp.Cast):
             return node.to.is_type("text", "varchar") and not node.to.expressions
-        if isinstance(node, exp.Case):
+        if isinstance(node, exp.Case | exp.Coalesce | exp.Nvl2):
             return True
         if isinstance(node, exp.If):
             return not isinstance(node.parent, exp.Case)
@@ -196,7 +197,7 @@ class Typist:
     def _operands(self, node: exp.Expr) -> list[exp.Expr]:
         from sqlglot import exp
 
-        if isinstance(node, exp.Case | exp.If):
+        if isinstance(node, exp.Case | exp.If | exp.Coalesce | exp.Nvl2):
             return _branches(node)
         if isinstance(node, exp.WindowSpec):
             return [_order_of(node)]
@@ -355,7 +356,7 @@ class Typist:
         from sqlglot import exp
 
         name = name_of(node)
-        if isinstance(node, exp.Case | exp.If):
+        if isinstance(node, exp.Case | exp.If | exp.Coalesce | exp.Nvl2):
             return self._unify(node)
         if isinstance(node, exp.WindowSpec):
             return self._range_of_days(node)
@@ -365,7 +366,7 @@ class Typist:
             return self._aggregate(node, name)
         if name == "to_json":
             return self._json(node)
-        if name in TEXT_OPERANDS:
+        if name in TEXT_OPERANDS and not _splits_letters(node):
             return self._texts(node)
         operands = [self._operand(each) for each in self._operands(node)]
         return self._put(node, mend(self._build, name, operands))
@@ -630,7 +631,9 @@ def _spare(select: exp.Select) -> exp.Select:
 def _branches(node: exp.Expr) -> list[exp.Expr]:
     from sqlglot import exp
 
-    if isinstance(node, exp.If):
+    if isinstance(node, exp.Coalesce):
+        return [node.this, *node.expressions]
+    if isinstance(node, exp.If | exp.Nvl2):
         found = [node.args.get("true"), node.args.get("false")]
     else:
         found = [each.args["true"] for each in node.args["ifs"]]
@@ -711,6 +714,13 @@ def _has_time(node: exp.Expr) -> bool:
     unit = node.args.get("unit")
     words = [each.name.upper().rstrip("S") for each in unit.find_all(exp.Var)] if unit else []
     return any(word in _TIMES for word in words)
+
+
+def _splits_letters(node: exp.Expr) -> bool:
+    """Whether this is ``split`` by an empty text."""
+    from sqlglot import exp
+
+    return isinstance(node, exp.RegexpSplit) and _string(node.expression) == ""
 
 
 def _is_compared(node: exp.Expr) -> bool:

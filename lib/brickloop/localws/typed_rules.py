@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pyspark.sql.types import (
+    ArrayType,
     BinaryType,
     BooleanType,
     ByteType,
@@ -34,11 +35,15 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from brickloop.localws.spark_errors import unsupported
+
 _DIGITS = {ByteType: 3, ShortType: 5, IntegerType: 10, LongType: 20}
 _ORDER = (ByteType, ShortType, IntegerType, LongType)
 _LARGEST = {ByteType: 2**7, ShortType: 2**15, IntegerType: 2**31, LongType: 2**63}
 _PRECISION = 38
 _LEAST_SCALE = 6
+_EXACT = 16
+"""How many digits a DOUBLE has; rounding to more changes nothing."""
 _REMAINDERS = frozenset({"%", "mod", "pmod"})
 _ENGINE_SCALE = 4
 """How many digits the engine's division of decimals adds to the dividend's scale."""
@@ -120,9 +125,20 @@ def mend(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
         return _negative(build, operands[0])
     if name == "timestamp_seconds":
         return _seconds(build, operands[0])
+    if name in {"round", "bround"}:
+        return _rounded(build, name, operands)
+    if name == "regexp_count":
+        nodes = [each.node for each in operands]
+        return Mended(build.cast(build.call(name, *nodes), "INT"), IntegerType())
+    if name == "split" and len(operands) > 1 and operands[1].string == "":
+        return _letters(build, operands)
     if name in TEXT_OPERANDS:
         return _text_function(build, name, operands)
     return Mended(None, None)
+
+
+NAMED_RULES = frozenset({"round", "bround", "regexp_count", "timestamp_seconds"})
+"""Functions with rules of their own, beside operators, aggregates and those of text."""
 
 
 def widen_aggregate(name: str, kind: DataType | None) -> Widened | None:
@@ -259,12 +275,15 @@ def _arithmetic(build: Builder, name: str, left: Operand, right: Operand) -> Men
         return _integers(build, name, left, right)
     if isinstance(a, DecimalType) or isinstance(b, DecimalType):
         if _is_real(a) or _is_real(b):
-            return _real_and_decimal(build, name, left, right)
+            return _as_doubles(build, name, left, right)
         return _decimals(build, name, left, right)
     numbers = (*_DIGITS, FloatType, DoubleType)
     if isinstance(a, numbers) and isinstance(b, numbers):
-        double = name == "/" or isinstance(a, DoubleType) or isinstance(b, DoubleType)
-        return Mended(None, DoubleType() if double else FloatType())
+        if name != "/" and isinstance(a, FloatType) and isinstance(b, FloatType):
+            return Mended(None, FloatType())
+        if isinstance(a, FloatType) or isinstance(b, FloatType):
+            return _as_doubles(build, name, left, right)
+        return Mended(None, DoubleType())
     return _dates(build, name, left, right)
 
 
@@ -323,7 +342,7 @@ def _exact_decimal(name: str, a: DecimalType, b: DecimalType) -> tuple[int, int]
     return a.precision - a.scale + b.scale, max(_LEAST_SCALE, a.scale + b.precision + 1)
 
 
-def _real_and_decimal(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
+def _as_doubles(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
     sides = [
         each.node if isinstance(each.kind, DoubleType) else build.cast(each.node, "DOUBLE")
         for each in (left, right)
@@ -375,6 +394,47 @@ def _seconds(build: Builder, operand: Operand) -> Mended:
     return Mended(build.call("timestamp_micros", micros), TimestampType())
 
 
+def _rounded(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
+    """Rounding by the digits that a number is written with."""
+    first = operands[0]
+    places = operands[1].integer if len(operands) > 1 else 0
+    if places is None:
+        return Mended(None, None)
+    if name == "bround" and isinstance(first.kind, DecimalType):
+        scale = max(min(places, first.kind.scale), 0)
+        whole = first.kind.precision - first.kind.scale + 1
+        kind = _bounded(max(whole, 1 - places) + scale, scale)
+        nodes = [build.cast(first.node, "DOUBLE"), *[each.node for each in operands[1:]]]
+        return Mended(build.cast(build.call(name, *nodes), type_text(kind)), kind)
+    if name == "bround" or not isinstance(first.kind, DoubleType) or not 0 < places < _EXACT:
+        return Mended(None, first.kind if isinstance(first.kind, DoubleType) else None)
+    # only what lies as good as halfway can be rounded the other way: 2.675 is less than it says
+    power = build.cast(build.text(f"1e{places}"), "DOUBLE")
+    shifted = build.call("abs", build.call("*", first.node, power))
+    half = build.cast(build.text("0.5"), "DOUBLE")
+    beyond = build.call("-", build.call("-", shifted, build.call("floor", shifted)), half)
+    near = build.call("<", build.call("abs", beyond), build.cast(build.text("0.001"), "DOUBLE"))
+    small = build.call("<", shifted, build.cast(build.text("1e15"), "DOUBLE"))
+    digits = build.cast(build.cast(first.node, "STRING"), f"DECIMAL({_PRECISION},{places + 5})")
+    exact = build.cast(build.call("round", digits, operands[1].node), "DOUBLE")
+    node = build.call(
+        "if", build.call("and", near, small), exact, build.call(name, first.node, operands[1].node)
+    )
+    return Mended(node, DoubleType())
+
+
+def _letters(build: Builder, operands: Sequence[Operand]) -> Mended:
+    """``split`` by an empty text; the engine adds an empty one at both ends."""
+    if len(operands) > 2 and (operands[2].integer is None or operands[2].integer > 0):
+        raise unsupported("split by an empty text with a limit", "Use substring.")
+    text, empty = operands[0].node, operands[1].node
+    start = build.cast(build.text("2"), "INT")
+    least = build.cast(build.text("1"), "INT")
+    count = build.call("greatest", build.call("char_length", text), least)
+    node = build.call("slice", build.call("split", text, empty), start, count)
+    return Mended(node, ArrayType(StringType()))
+
+
 def _text_function(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
     count = TEXT_OPERANDS[name]
     touched = operands if count is None else operands[:count]
@@ -388,12 +448,10 @@ def _text_function(build: Builder, name: str, operands: Sequence[Operand]) -> Me
 
 
 def _common_real(left: DataType, right: DataType) -> DataType | None:
-    sides = (left, right)
-    if any(isinstance(side, (DoubleType, DecimalType, StringType)) for side in sides):
-        known = (*_DIGITS, FloatType, DoubleType, DecimalType, StringType)
-        return DoubleType() if all(isinstance(side, known) for side in sides) else None
-    numbers = (*_DIGITS, FloatType)
-    return FloatType() if all(isinstance(side, numbers) for side in sides) else None
+    known = (*_DIGITS, FloatType, DoubleType, DecimalType, StringType)
+    if isinstance(left, FloatType) and isinstance(right, FloatType):
+        return left
+    return DoubleType() if isinstance(left, known) and isinstance(right, known) else None
 
 
 def _is_real(kind: DataType) -> bool:

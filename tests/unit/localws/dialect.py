@@ -31,10 +31,7 @@ is said here.
 _KNOWN = """\
 ## Known differences
 
-- Keys in JSON paths (`j:a.b`) are compared with their case; on Databricks the case of a key that is
-  not in brackets does not count.
-- `split` by an empty text gives no single letters; with `USING (id)` the column is `id`, not
-  `a.id`.
+- With `USING (id)` the column is `id`, not `a.id`.
 - Locations are paths of this machine. Grants, tags and row filters are not there: one user, who
   may do everything. `CLUSTER BY`, `CACHE` and `ANALYZE` are taken and change nothing.
 - A function's body and a view's query are checked when they are made, and keep the tables that

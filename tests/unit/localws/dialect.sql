@@ -519,6 +519,29 @@ WITH q AS (SELECT 1 AS x) SELECT * FROM (WITH q AS (SELECT x + 1 AS x FROM q) SE
 SELECT * FROM (WITH inside AS (SELECT 1 AS x) SELECT x + 1 AS y FROM inside), inside
 --: error TABLE_OR_VIEW_NOT_FOUND 42P01
 
+SELECT round(x, 2) AS r, round(x) AS whole FROM VALUES (2.675D), (-1.005D), (644.675D), (2.5D), (1e300D) AS t(x)
+--: r DOUBLE, whole DOUBLE
+[2.68, 3.0]
+[-1.01, -1.0]
+[644.68, 645.0]
+[2.5, 3.0]
+[1e+300, 1e+300]
+
+SELECT bround(2.5) AS a, bround(2.665, 2) AS b, pmod(CAST(-7 AS DECIMAL(5,2)), 3) AS c, CAST(2 AS FLOAT) * 3 AS d
+--: a DECIMAL(2,0), b DECIMAL(4,2), c DECIMAL(3,2), d DOUBLE
+["2", "2.66", "2.00", 6.0]
+
+SELECT nvl(1.5, 2.345) AS a, ifnull(1, 2.5) AS b, nvl2(1, 1, 2.5D) AS c, coalesce(NULL, 1, 5000000000) AS d
+--: a DECIMAL(4,3), b DECIMAL(11,1), c DOUBLE, d BIGINT
+["1.500", "1.0", 1.0, 1]
+
+SELECT n FROM VALUES (2147483647) AS t(n) WHERE n + 1 > 0
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT count(t.*) AS whole, count(*) AS all_rows FROM VALUES (1, NULL), (2, 3) AS t(a, b)
+--: whole BIGINT, all_rows BIGINT
+[1, 2]
+
 # Text
 
 SELECT CAST(x AS STRING) AS s FROM VALUES (1e7D), (123456.789D), (0.001D), (0.0001D), (-0.0D), (CAST('Infinity' AS DOUBLE)), (CAST('NaN' AS DOUBLE)), (NULL) AS t(x)
@@ -552,6 +575,27 @@ SELECT 'O''Brien' AS a, "say ""hi""" AS b, '' AS c, 'it\'s' AS d
 --: a STRING, b STRING, c STRING, d STRING
 ["O'Brien", "say \"hi\"", "", "it's"]
 
+SELECT split('hello', '') AS a, split('', '') AS b, split('a,b', ',') AS c
+--: a ARRAY<STRING>, b ARRAY<STRING>, c ARRAY<STRING>
+[["h", "e", "l", "l", "o"], [""], ["a", "b"]]
+
+SELECT split('hello', '', 3)
+--: UNSUPPORTED split by an empty text with a limit
+
+SELECT regexp_count('a1b22', '[0-9]+') AS n
+--: n INT
+[2]
+
+SELECT j:owner.name AS a, j:OWNER.NAME::string AS b, j:['owner'] AS c, j:list[0].A::int AS d FROM VALUES ('{"Owner": {"Name": "x"}, "list": [{"a": 5}]}'), (NULL), ('no json') AS t(j)
+--: a STRING, b STRING, c STRING, d INT
+["x", "x", null, 5]
+[null, null, null, null]
+[null, null, null, null]
+
+SELECT get_json_object(j, '$[\'a b\']') AS a, get_json_object(j, '$.a b') AS b, 1 + 1 AS c FROM VALUES ('{"a b": 1}') AS t(j)
+--: a STRING, b STRING, c INT
+["1", "1", 2]
+
 # Time
 
 SELECT d + INTERVAL 3 HOURS AS a, d - INTERVAL 30 MINUTES AS b, d + INTERVAL 1 DAY AS c, d + INTERVAL 1 MONTH AS e FROM VALUES (DATE'2024-01-31') AS t(d)
@@ -575,6 +619,10 @@ SELECT sum(v) OVER (ORDER BY d RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRE
 SELECT timestamp_seconds(1.23) AS a, timestamp_seconds(2) AS b
 --: a TIMESTAMP, b TIMESTAMP
 ["1970-01-01 00:00:01.230000+00:00", "1970-01-01 00:00:02+00:00"]
+
+SELECT datediff(HOUR, TIMESTAMP'2024-01-01', TIMESTAMP'2024-01-02') AS h, datediff(DAY, DATE'2024-01-01', DATE'2024-01-02') AS d
+--: h BIGINT, d BIGINT
+[24, 1]
 
 # Delta tables
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +22,26 @@ _MOST = 2**31 - 1
 
 
 @pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSession]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> StoreLayout:
+    """A local workspace's folders."""
+    made = StoreLayout(tmp_path_factory.mktemp("types") / "store")
+    made.make()
+    return made
+
+
+@pytest.fixture(scope="module")
+def files(store: StoreLayout) -> Path:
+    """The folder of a volume."""
+    folder = store.volumes / "main" / "default" / "files"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spark(store: StoreLayout) -> Iterator[LocalSession]:
     """A session on an engine of its own."""
-    layout = StoreLayout(tmp_path_factory.mktemp("types") / "store")
-    layout.make()
-    engine = Engine(layout)
-    session = open_session(layout, engine.start(), user="me@here.test", active=False)
+    engine = Engine(store)
+    session = open_session(store, engine.start(), user="me@here.test", active=False)
     yield session
     session.stop()
     engine.stop()
@@ -149,3 +164,46 @@ def test_columns_of_joined_frames_keep_their_frames(mixed: DataFrame, prices: Da
     frame = joined.select((mixed["i"] - prices["n"]).alias("a"), (prices["p"] * mixed["x"]))
     assert _shown(frame)[0] == ["a int", "(p * x) double"]
     assert sorted(row[0] for row in frame.collect()) == [_MOST - 7, _MOST - 3, _MOST - 2]
+
+
+def test_new_tables_take_null_in_every_column(spark: LocalSession) -> None:
+    spark.range(2).write.saveAsTable("loose")
+    spark.sql("SELECT 1 AS a, array(2) AS b").writeTo("looser").create()
+    spark.range(2).write.format("delta").save("/Volumes/main/default/files/loose")
+    loaded = spark.read.format("delta").load("/Volumes/main/default/files/loose")
+    for frame in (spark.table("loose"), spark.table("looser"), loaded):
+        assert all(field.nullable for field in frame.schema)
+    assert [row[0] for row in spark.table("loose").sort("id").collect()] == [0, 1]
+    assert spark.table("looser").collect() == [(1, [2])]
+    spark.sql("INSERT INTO loose VALUES (NULL)")
+    assert spark.table("loose").filter("id IS NULL").count() == 1
+
+
+def test_whole_numbers_of_csv_files_are_int_where_they_fit(
+    spark: LocalSession, files: Path
+) -> None:
+    (files / "numbers.csv").write_text("id,big,none\n1,5000000000,\n2,3,\n")
+    frame = spark.read.csv("/Volumes/main/default/files/numbers.csv", header=True, inferSchema=True)
+    assert [field.dataType.simpleString() for field in frame.schema][:2] == ["int", "bigint"]
+    rows = frame.select("id", "big").sort("id").collect()
+    assert [tuple(row) for row in rows] == [(1, 5000000000), (2, 3)]
+    given = spark.read.schema("id BIGINT, big BIGINT, none STRING").csv(
+        "/Volumes/main/default/files/numbers.csv", header=True
+    )
+    assert [field.dataType.simpleString() for field in given.schema] == [
+        "bigint",
+        "bigint",
+        "string",
+    ]
+
+
+def test_letters_roundings_and_first_values(spark: LocalSession) -> None:
+    frame = spark.sql("SELECT 'abc' AS s, 2.675D AS x, 1.5 AS p, 2.345 AS q").select(
+        F.split("s", "").alias("letters"),
+        F.round("x", 2).alias("r"),
+        F.coalesce("p", "q").alias("c"),
+        F.regexp_count("s", F.lit("[ab]")).alias("n"),
+    )
+    columns, rows = _shown(frame)
+    assert columns == ["letters array<string>", "r double", "c decimal(4,3)", "n int"]
+    assert rows == [(["a", "b", "c"], 2.68, Decimal("1.500"), 2)]
