@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING
 from brickloop.errors import ConnectionFailed, UsageError
 from brickloop.localws.record import (
     ENGINE_VARIABLE,
-    FileLock,
     ServerRecord,
-    is_held,
     read_record,
     workspace_id,
 )
+from brickloop.model.locking import FileLock, is_held
 
 if TYPE_CHECKING:
     import subprocess

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from brickloop import launcher
-from brickloop.localws.record import FileLock
+from brickloop.model.locking import FileLock
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "projects" / "nyc_flights" / "data"

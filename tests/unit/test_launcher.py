@@ -15,7 +15,8 @@ import pytest
 
 from brickloop import launcher
 from brickloop.errors import ConnectionFailed, UsageError
-from brickloop.localws.record import FileLock, is_held, read_record
+from brickloop.localws.record import read_record
+from brickloop.model.locking import FileLock, is_held
 
 
 def test_importing_the_launcher_loads_nothing_heavy() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 import contextlib
 import io
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from brickloop.clients.workspace import translate
 from brickloop.errors import OutputForbidden, OutputMissing, OutputUnavailable
 from brickloop.model.paths import RemotePath, Store, parse_remote_path
+from brickloop.model.whole_file import whole_file
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -287,16 +287,11 @@ class RemoteFiles:
 def write_whole(target: Path, blocks: Iterator[bytes]) -> int:
     """Write a local file from its pieces, whole or not at all; its size in bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     size = 0
-    try:
-        with unfinished.open("xb") as file:
-            for block in blocks:
-                file.write(block)
-                size += len(block)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(target) as file:
+        for block in blocks:
+            file.write(block)
+            size += len(block)
     return size
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -13,6 +12,7 @@ from brickloop.errors import UsageError
 from brickloop.model.plain import table_lines
 from brickloop.model.query import encode_value
 from brickloop.model.text import one_line
+from brickloop.model.whole_file import whole_file
 
 FORMATS = ("table", "csv", "json", "jsonl", "markdown", "vertical", "parquet", "arrow")
 BINARY = frozenset({"parquet", "arrow"})
@@ -84,27 +84,19 @@ def write_file(result: Result, form: str, path: Path) -> int:
 
     Raises UsageError where the file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        with draft.open("wb") as file:
+        with whole_file(path, durable=True) as file:
             if form in BINARY:
                 write_binary(result, form, file)
             else:
                 for chunk in text_chunks(result, form):
                     file.write(chunk.encode("utf-8", "replace"))
-        if path.exists():
-            draft.chmod(path.stat().st_mode & 0o7777)
-        draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UsageError(
             f"cannot be written: {error.strerror or error}",
             where=str(path),
             hint="choose another --output",
         ) from None
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
     return path.stat().st_size
 
 

@@ -33,6 +33,7 @@ from brickloop.model.run import (
     TextOutput,
     exit_code_of,
 )
+from brickloop.model.whole_file import write_whole
 from brickloop.runtime.redaction import redact
 
 EVENTS_VERSION = 1
@@ -154,11 +155,7 @@ class RunEvents:
             os.close(handle)
 
     def _place(self, name: str, text: str) -> None:
-        draft = self.folder / f".{name}.{os.getpid()}"
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(redact(text).encode("utf-8", "replace"))
-        draft.replace(self.folder / name)
+        write_whole(self.folder / name, redact(text), private=True)
 
     def _guard(self, work: Any) -> None:
         if self._broken:
@@ -251,9 +248,7 @@ def keep_figure(folder: Path, mime: str, data: bytes) -> Path:
     path = folder / _figure_name(mime, data)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_bytes(data)
-        draft.replace(path)
+        write_whole(path, data)
     return path
 
 

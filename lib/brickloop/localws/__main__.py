@@ -19,12 +19,12 @@ from brickloop.errors import BrickloopError, ConnectionFailed
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.record import (
     ENGINE_VARIABLE,
-    FileLock,
     ServerRecord,
     keep_token,
     workspace_id,
     write_record,
 )
+from brickloop.model.locking import FileLock
 
 if TYPE_CHECKING:
     from brickloop.localws.tls import TlsFiles

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.localws.spark_errors import analysis_error
+from brickloop.model.whole_file import write_whole
 
 Action = dict[str, Any]
 _COMMIT = re.compile(r"^(\d{20})\.json$")
@@ -138,11 +139,9 @@ def amend_newest(folder: Path, change: Callable[[Action], Action], feature: str 
         if "protocol" in action:
             action["protocol"] = _with_feature(action["protocol"], feature)
     path = folder / "_delta_log" / f"{version:020d}.json"
-    draft = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    draft.write_text("".join(json.dumps(action) + "\n" for action in actions), "utf-8")
     # the version's checksum holds what the metadata was; a log need not have one
     path.with_suffix(".crc").unlink(missing_ok=True)
-    draft.replace(path)
+    write_whole(path, "".join(json.dumps(action) + "\n" for action in actions))
 
 
 def create_table(folder: Path, like: DeltaFacts, operation: str) -> None:

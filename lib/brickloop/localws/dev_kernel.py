@@ -20,7 +20,6 @@ import os
 import shutil
 import sys
 import threading
-import uuid
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +29,9 @@ from brickloop.errors import BrickloopError, ConnectionFailed, PathError
 from brickloop.localws.compute import Compute
 from brickloop.localws.kernel_job import KernelJob
 from brickloop.localws.layout import StoreLayout
-from brickloop.localws.record import ENGINE_VARIABLE, FileLock, is_held, read_record
+from brickloop.localws.record import ENGINE_VARIABLE, read_record
+from brickloop.model.locking import FileLock, is_held
+from brickloop.model.whole_file import write_whole
 from brickloop.runtime.recorder import OUTPUT_PARAMETER
 from brickloop.runtime.wheel import runtime_wheel
 
@@ -145,9 +146,7 @@ class DevKernel:
                 shutil.rmtree(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.is_file() or target.read_bytes() != data:
-                draft = target.with_name(f".{uuid.uuid4().hex}")
-                draft.write_bytes(data)
-                draft.replace(target)
+                write_whole(target, data)
         for name in self._placed.get(folder, set()) - names:
             with contextlib.suppress(OSError):
                 self._inside(base, name).unlink()
@@ -173,9 +172,7 @@ class DevKernel:
         real = self._layout.real(path)
         if not real.is_file():
             real.parent.mkdir(parents=True, exist_ok=True)
-            draft = real.with_name(f".{uuid.uuid4().hex}")
-            draft.write_bytes(data)
-            draft.replace(real)
+            write_whole(real, data)
         return path
 
     def _server(self) -> tuple[str, str]:

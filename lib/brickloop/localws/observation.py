@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.localws.layout import StoreLayout
+from brickloop.model.whole_file import write_whole
 from brickloop.runtime.recorder import (
     OBSERVED_NAME,
     OBSERVED_VERSION,
@@ -59,9 +60,7 @@ class Observation:
         }
         path = self._layout.real(f"{self._folder}/{OBSERVED_NAME}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_text(json.dumps(seen), encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(path, json.dumps(seen))
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open":

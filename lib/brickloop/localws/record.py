@@ -8,13 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from brickloop.model.locking import try_lock
+from brickloop.model.locking import FileLock
+from brickloop.model.whole_file import write_whole
 
-_POLL_SECONDS = 0.02
 ENGINE_VARIABLE = "BRICKLOOP_ENGINE_ADDRESS"
 """How a server and a warm kernel are told of the engine they run on: it may hold a token."""
 
@@ -95,50 +94,4 @@ def keep_token(root: Path) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-class FileLock:
-    """A lock between processes, tied to a file; the system frees it when its holder dies."""
-
-    def __init__(self, path: Path, *, wait_seconds: float) -> None:
-        self._path = path
-        self._wait = wait_seconds
-        self._handle: int | None = None
-
-    def __enter__(self) -> FileLock:
-        """Take the lock; raises TimeoutError when another holds it for too long."""
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + self._wait
-        while not try_lock(handle):
-            if time.monotonic() >= deadline:
-                os.close(handle)
-                raise TimeoutError(f"{self._path} is held by another process")
-            time.sleep(_POLL_SECONDS)
-        self._handle = handle
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give the lock back."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-
-
-def is_held(path: Path) -> bool:
-    """Whether some process holds the lock of this file."""
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, wait_seconds=0):
-            return False
-    except TimeoutError:
-        return True
+    write_whole(path, text, private=True, durable=True)

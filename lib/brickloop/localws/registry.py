@@ -27,6 +27,7 @@ from brickloop.localws.spark_errors import (
     schema_not_found,
     table_exists,
 )
+from brickloop.model.whole_file import write_whole
 
 DEFAULT_CATALOG = "main"
 DEFAULT_SCHEMA = "default"
@@ -291,9 +292,7 @@ class Registry:
 
     def _write(self, path: Path, value: object) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
-        draft.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(value, ensure_ascii=False))
 
     def _remove(self, folder: Path) -> None:
         """Delete a folder; for others it is gone in one step."""

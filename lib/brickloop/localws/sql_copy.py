@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_create import split_group
 from brickloop.localws.sql_tables import read_properties
 from brickloop.localws.sql_tokens import Cursor, quoted_name, read_tokens
+from brickloop.model.whole_file import write_whole
 
 _LEDGER = "_copy_into"
 
@@ -82,9 +82,7 @@ class _Ledger:
         """Note files as loaded."""
         self._known.update({str(file): _mark(file) for file in files})
         self._path.parent.mkdir(exist_ok=True)
-        draft = self._path.with_suffix(f".{os.getpid()}.tmp")
-        draft.write_text(json.dumps(self._known), encoding="utf-8")
-        draft.replace(self._path)
+        write_whole(self._path, json.dumps(self._known))
 
 
 def _mark(file: Path) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
+
+from brickloop.model.whole_file import write_whole
 
 _ENDINGS = {
     "image/png": "png",
@@ -47,9 +48,7 @@ class FigureFolder:
         path = self.path / name
         if not path.exists():
             self.path.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(f".{name}.{os.getpid()}")
-            unfinished.write_bytes(data)
-            unfinished.replace(path)
+            write_whole(path, data)
         self._kept.add(name)
         return path
 

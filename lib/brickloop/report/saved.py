@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from brickloop.errors import OutputUnavailable
+from brickloop.model import whole_file
 from brickloop.model.document import Document, Section
 from brickloop.model.failure import describe_failure
 from brickloop.model.plain import failure_lines, output_lines, section_lines
@@ -62,9 +62,7 @@ def save_outputs(result: RunResult, folder: Path, name: str) -> tuple[Path, ...]
 def write_whole(path: Path, text: str) -> Path:
     """Write a file whole or not at all; halves of characters become ``?``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    unfinished.replace(path)
+    whole_file.write_whole(path, text)
     return path
 
 

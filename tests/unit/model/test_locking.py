@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from brickloop.model.locking import try_lock, unlock
+from brickloop.model.locking import FileLock, is_held, try_lock, unlock
+
+HOLD = (
+    "import sys, pathlib; from brickloop.model.locking import FileLock\n"
+    "with FileLock(pathlib.Path(sys.argv[1]), wait_seconds=0): print('held', flush=True); input()"
+)
 
 
 def _open(path):
@@ -65,7 +72,6 @@ def test_on_windows_a_byte_behind_the_content_is_locked(tmp_path, windows):
 
 def test_the_locks_of_sync_queries_and_server_work_on_windows(tmp_path, windows):
     from brickloop.errors import HeldBack
-    from brickloop.localws.record import FileLock
     from brickloop.sql.flight import one_at_a_time
     from brickloop.sync.lock import held_lock
 
@@ -83,3 +89,20 @@ def test_the_locks_of_sync_queries_and_server_work_on_windows(tmp_path, windows)
         pass
     with second:
         pass
+
+
+def test_a_lock_keeps_others_out_until_its_holder_dies(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_held(path) and not path.exists()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    assert is_held(path)
+    with pytest.raises(TimeoutError, match="held by another"), FileLock(path, wait_seconds=0.05):
+        pass
+    holder.kill()
+    holder.communicate()
+    with FileLock(path, wait_seconds=10):
+        assert is_held(path)
+    assert not is_held(path)
