@@ -18,7 +18,7 @@ from brickloop.localws.sql_bridge import Bridge, needs_bridge
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_literals import SqlText, bind
 from brickloop.localws.sql_relations import columns_of
-from brickloop.localws.sql_tokens import Token, escape_quotes, read_tokens, string_literal
+from brickloop.localws.sql_tokens import Cursor, Token, escape_quotes, read_tokens, string_literal
 from brickloop.localws.sql_trees import generate, parse, read_path_versions
 
 _UNRESOLVED = re.compile(r"with name (`[^`]+`(?:\.`[^`]+`)*) cannot be resolved")
@@ -31,11 +31,10 @@ def run_query(context: SqlContext, text: str, args: Any = None, kwargs: Any = No
     """The answer to a query."""
     if args and _is_text(args):
         text, args = bind(text, args), None
-    text = _with_session_values(context, text)
-    views: dict[str, DataFrame] = {}
+    text, views = _with_histories(context, _with_session_values(context, text))
     if needs_bridge(context, read_tokens(text)):
-        text, views = prepare(context, text, args)
-        args = None
+        text, more = prepare(context, text, args)
+        views, args = {**views, **more}, None
     return Answer(_resolved(context, text, args, kwargs, views))
 
 
@@ -54,6 +53,32 @@ def accept_query(context: SqlContext, query: str, args: Any = None) -> str:
     if views:
         raise unsupported("read_files, information_schema or recursion in a view's query")
     return context.interceptor.lead_text(query)
+
+
+def _with_histories(context: SqlContext, text: str) -> tuple[str, dict[str, DataFrame]]:
+    """The statement with queries in place of ``(DESCRIBE HISTORY t)``, and what they read."""
+    views: dict[str, DataFrame] = {}
+    if "history" not in text.lower():
+        return text, views
+    from brickloop.localws.sql_shows import describe
+
+    tokens = read_tokens(text)
+    for index in reversed(range(len(tokens) - 2)):
+        opening, verb, noun = tokens[index : index + 3]
+        if opening.text != "(" or verb.upper not in {"DESCRIBE", "DESC"} or noun.upper != "HISTORY":
+            continue
+        depth, end = 1, index + 1
+        while depth and end < len(tokens):
+            sign = tokens[end].text if tokens[end].kind == "sign" else ""
+            depth += {"(": 1, ")": -1}.get(sign, 0)
+            end += 1
+        closing = tokens[end - 1]
+        cursor = Cursor(text[verb.start : closing.start])
+        cursor.next()
+        name = context.temporary_name()
+        views[name] = describe(context, cursor)
+        text = f"{text[: opening.end]}SELECT * FROM {name}{text[closing.start :]}"
+    return text, views
 
 
 def query_frame(context: SqlContext, query: str, args: Any = None) -> DataFrame:

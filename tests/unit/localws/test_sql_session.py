@@ -268,3 +268,22 @@ def test_notebooks_and_sql_share_tables(spark_bench: Bench, open_session: Opener
     assert rows(session, "SELECT sum(id) FROM as_parquet") == [[3]]
     for name in ("from_sql", "from_notebook", "as_parquet"):
         rows(session, f"DROP TABLE {name}")
+
+
+def test_a_history_is_read_within_a_query(open_session: Opener) -> None:
+    session = open_session()
+    rows(session, "CREATE OR REPLACE TABLE told AS SELECT 1 AS a")
+    rows(session, "CREATE OR REPLACE TABLE other AS SELECT 1 AS a")
+    rows(session, "INSERT INTO told VALUES (2)")
+    version = rows(session, "SELECT max(version) FROM (DESCRIBE HISTORY told)")[0][0]
+    both = "\nUNION ALL\n".join(
+        f"SELECT {place} AS place, operation FROM (DESCRIBE HISTORY {table} LIMIT 1)"
+        for place, table in enumerate(("told", "main.default.other"))
+    )
+    first, second = rows(session, both)
+    assert first == [0, "WRITE"] and second[0] == 1 and second[1] != "WRITE"
+    named = "WITH h AS (DESC HISTORY told) SELECT count(*) FROM h JOIN other ON a = 1"
+    assert rows(session, named) == [[version + 1]]
+    assert rows(session, "SELECT '(DESCRIBE HISTORY x)' AS history") == [["(DESCRIBE HISTORY x)"]]
+    error = failure(session, "SELECT * FROM (DESCRIBE HISTORY nowhere)")
+    assert error.condition == "TABLE_OR_VIEW_NOT_FOUND"
