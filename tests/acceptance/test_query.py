@@ -365,6 +365,16 @@ def test_the_cache_is_counted_listed_and_cleared(folder, table):
     stats = json.loads(type_command(folder, "invoke", "cache.stats", "--json").stdout)
     assert stats["entries"] >= 1
     assert Path(stats["directory"]).stat().st_mode & 0o777 == 0o700
+    assert "cached " in ask(folder, "SELECT 'listed' AS word").stderr
+    before, stats = (
+        stats,
+        json.loads(type_command(folder, "invoke", "cache.stats", "--json").stdout),
+    )
+    assert stats["counts"]["hits"] == before["counts"]["hits"] + 1
+    assert stats["counts"]["misses"] == before["counts"]["misses"] >= 1
+    assert stats["counts"]["saved_seconds"] > before["counts"]["saved_seconds"]
+    shown = type_command(folder, "invoke", "cache.stats").stdout
+    assert "hits       " in shown and "saved      " in shown
     listed = json.loads(type_command(folder, "invoke", "cache.list", "--json").stdout)
     assert listed[0]["statement"] == "SELECT 'listed' AS word"
     assert listed[0]["rows"] == 1

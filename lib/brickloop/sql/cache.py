@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import diskcache
 
+from brickloop.sql.counters import Counters, Counts
 from brickloop.sql.disk import BytesDisk, Refused
 from brickloop.sql.entry import Damaged, Head, decode_head, decode_table, encode_entry
 from brickloop.sql.key import CHANGE, change_mark
@@ -80,6 +81,8 @@ class CacheStats:
     oldest: float | None
     """When the oldest result was asked for, in seconds since 1970; None where there is none."""
     newest: float | None
+    counts: Counts
+    """How often it had an answer."""
 
 
 class ResultCache:
@@ -98,6 +101,7 @@ class ResultCache:
         self.directory = directory
         self.size_limit = size_limit
         self._warn = warn
+        self._counters = Counters(directory)
         self._cache: diskcache.Cache | None = None
         self._broken = False
 
@@ -160,6 +164,16 @@ class ResultCache:
             with contextlib.suppress(*_FAULTS):
                 cache.delete(key)
 
+    def count_hit(self, saved_seconds: float) -> None:
+        """Count a result that was given again, and what asking for it took."""
+        if self._cache is not None:
+            self._counters.add(hits=1, saved_seconds=saved_seconds)
+
+    def count_miss(self) -> None:
+        """Count a statement that had to be asked, though its result may be kept."""
+        if self._cache is not None:
+            self._counters.add(misses=1)
+
     def note_change(self, host: str) -> None:
         """Remember that something was changed in a workspace just now."""
         cache = self._open()
@@ -209,14 +223,19 @@ class ResultCache:
             self.size_limit,
             min(times, default=None),
             max(times, default=None),
+            self._counters.read(),
         )
 
     def clear(self, older_than: float | None = None) -> int:
         """Take all entries away, or those older than so many seconds; how many there were.
 
+        Without an age the counts begin anew too.
+
         A cache that cannot be read is taken away whole.
         """
         cache = self._open()
+        if older_than is None:
+            self._counters.clear()
         if cache is None:
             return self._clear_broken()
         removed = 0
@@ -241,14 +260,15 @@ class ResultCache:
 
     def _make_room(self, cache: diskcache.Cache, kept: str) -> None:
         """Take away what is too old, then the oldest until the limit is kept to."""
-        cache.expire()
-        if cache.volume() <= self.size_limit:
-            return
-        for key in list(cache):
-            if key != kept and not key.startswith(CHANGE):
-                cache.delete(key)
-                if cache.volume() <= self.size_limit:
-                    return
+        gone = cache.expire()
+        if cache.volume() > self.size_limit:
+            for key in list(cache):
+                if key != kept and not key.startswith(CHANGE):
+                    gone += cache.delete(key)
+                    if cache.volume() <= self.size_limit:
+                        break
+        if gone:
+            self._counters.add(evictions=int(gone))
 
     def _keys(self, cache: diskcache.Cache) -> list[str]:
         """The keys of results, the newest first; change marks begin with another letter."""

@@ -191,6 +191,8 @@ class QueryRunner:
         if head.complete:
             # the rows are here: no file is held open for a table that nobody may want
             entry.close()
+        if self._cache is not None:
+            self._cache.count_hit(head.seconds)
         origin = Origin(True, head.created, head.seconds, head.query_id, why)
         return QueryResult(head, origin, lambda: self._load(entry, anew))
 
@@ -263,6 +265,8 @@ class QueryRunner:
         from brickloop.sql import result as results
 
         versions: tuple[str, ...] | None = None
+        if key is not None and self._cache is not None and not wishes.refresh:
+            self._cache.count_miss()
         if key is not None and wishes.fresh and tables:
             # before the statement: what it reads is this version or a later one
             versions = self._versions(tables)

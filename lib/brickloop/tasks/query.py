@@ -129,7 +129,7 @@ def sort_words(
 
 @command(name="stats", help={"json": "print JSON"})
 def cache_stats(_context: Any, json: bool = False) -> None:
-    """Say how many query results are kept, and how much room they take.
+    """Say how many query results are kept, how much room they take, and what they spared.
 
     Example: invoke cache.stats
     """
@@ -139,7 +139,7 @@ def cache_stats(_context: Any, json: bool = False) -> None:
     cache = _open_cache()
     stats = cache.stats()
     if json:
-        console.write(dumps(vars(stats), indent=2))
+        console.write(dumps({**vars(stats), "counts": vars(stats.counts)}, indent=2))
         return
     console.write(f"directory  {stats.directory}")
     console.write(f"results    {stats.entries:,}")
@@ -147,6 +147,14 @@ def cache_stats(_context: Any, json: bool = False) -> None:
     if stats.oldest is not None and stats.newest is not None:
         console.write(f"oldest     {write_age(_age(stats.oldest))}")
         console.write(f"newest     {write_age(_age(stats.newest))}")
+    counts = stats.counts
+    if counts.since:
+        asked = counts.hits + counts.misses
+        share = f" ({100 * counts.hits / asked:.0f} %)" if asked else ""
+        console.write(f"hits       {counts.hits:,} of {asked:,}{share}")
+        console.write(f"saved      {write_age(counts.saved_seconds)}")
+        console.write(f"evicted    {counts.evictions:,}")
+        console.write(f"counted    since {write_age(_age(counts.since))} ago")
 
 
 @command(name="list", help={"json": "print JSON"})
