@@ -33,7 +33,8 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(
 
 
 @pytest.mark.parametrize(
-    "name", ["noop", "graph", "run", "output", "report", "query", "cells", "sync", "dev"]
+    "name",
+    ["noop", "commands", "graph", "run", "output", "report", "query", "cells", "sync", "dev"],
 )
 def test_each_explains_itself_and_refuses_senseless_numbers(
     name: str, capsys: pytest.CaptureFixture[str]

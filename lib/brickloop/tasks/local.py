@@ -13,6 +13,8 @@ from brickloop.config.settings import find_root, load_settings
 from brickloop.errors import UsageError
 from brickloop.tasks.command import command
 
+_LAST_PORT = 65535
+
 
 def data_folder() -> Path:
     """Where the project's local workspace keeps its data."""
@@ -50,6 +52,9 @@ def start(
 
     if plain and (tls or tls_port):
         raise UsageError("--plain and --tls exclude each other", hint="leave one of them out")
+    for flag, number in (("--port", port), ("--tls-port", tls_port)):
+        if not 0 <= number <= _LAST_PORT:
+            raise UsageError(f"{flag} is {number}, not from 0 to {_LAST_PORT}", hint="0 is any")
     wanted = True if tls or tls_port else False if plain else None
     server = launcher.ensure_started(
         data_folder(),

@@ -16,7 +16,7 @@ from typing import Any
 
 from invoke import Argument, Exit, ParseError, Program
 
-from brickloop.errors import UsageError
+from brickloop.errors import BrickloopError, UsageError
 
 _FLAG = re.compile(r"--?[A-Za-z][\w-]*")
 _HELP = frozenset({"-h", "--help"})
@@ -54,11 +54,8 @@ def _explained(parse: Callable[..., None], check: Callable[[Any], None]) -> Call
             if found is None:
                 raise
             _say(program, found)
-        except BrokenPipeError:
-            from brickloop.tasks.command import quiet_pipe
-
-            quiet_pipe()
-            raise Exit(code=0) from None
+        except OSError as error:
+            _say_of_system(program, error)
         except Exit as leaving:
             group = _NO_GROUP.fullmatch(leaving.message or "")
             if group is None:
@@ -69,7 +66,22 @@ def _explained(parse: Callable[..., None], check: Callable[[Any], None]) -> Call
     return explained
 
 
-def _say(program: Any, error: UsageError | None) -> None:
+def _say_of_system(program: Any, error: OSError) -> None:
+    """What the lists and the help could not be written to: a closed pipe, a full disk."""
+    if isinstance(error, BrokenPipeError):
+        from brickloop.tasks.command import quiet_pipe
+
+        quiet_pipe()
+        raise Exit(code=0) from None
+    from brickloop.clients.failure import known_failure
+
+    known = known_failure(error)
+    if known is None:
+        raise error
+    _say(program, known)
+
+
+def _say(program: Any, error: BrickloopError | None) -> None:
     if error is None:
         raise Exit(code=0)
     from brickloop.display.diagnostics import report_error

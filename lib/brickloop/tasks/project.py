@@ -8,6 +8,7 @@ from typing import Any
 
 from invoke import Exit
 
+from brickloop.errors import UsageError
 from brickloop.tasks.command import command
 
 
@@ -35,6 +36,8 @@ def doctor(_context: Any, json: bool = False, offline: bool = False, seconds: st
     from brickloop.model.query import parse_duration
 
     limit = parse_duration(seconds, "--seconds")
+    if not limit:
+        raise UsageError("--seconds is 0", hint="give the checks some time, such as 25")
     diagnosis = examine(
         find_root(Path.cwd()),
         offline=offline,

@@ -105,6 +105,23 @@ def test_the_example_is_the_line_of_the_docstring():
     assert example_of("Do.") == ""
 
 
+def test_a_full_disk_is_said_of_the_list_too(typed, monkeypatch):
+    def full(self, text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Program, "print_columns", full)
+    code, _, errors = typed("--list")
+    assert code == 1
+    assert errors.startswith("error: no space left on device\n  make room")
+
+
+@pytest.mark.parametrize("words", [("--port", "70000"), ("--port", "-1"), ("--tls-port", "65536")])
+def test_a_port_that_there_is_not_is_refused_before_anything_is_started(typed, words):
+    code, _, errors = typed("local.start", *words)
+    assert code == 2
+    assert "not from 0 to 65535" in errors
+
+
 def test_a_closed_pipe_is_no_error_of_the_list(monkeypatch):
     program = Program(namespace=namespace(), binary="invoke")
 
