@@ -36,12 +36,12 @@ Dream,1988-01-20,31
 spark.createDataFrame(
     stations.astype(object).where(stations.notna(), None),
     schema="station STRING, opened TIMESTAMP, height_m INT",
-).write.mode("overwrite").option("overwriteSchema", "true").saveAsTable(f"{schema}.my_project_stations")
+).write.mode("overwrite").option("overwriteSchema", "true").saveAsTable(f"{schema}.stations")
 
 # COMMAND ----------
 
 # DBTITLE 1,What was loaded, and what is missing
-loaded = spark.table(f"{schema}.my_project_stations")
+loaded = spark.table(f"{schema}.stations")
 assert loaded.count() == len(stations), "every row of the file is in the table"
 output.add_dataframe("Loaded", loaded.orderBy("station"))
 output.add_values("Missing values", {name: int(count) for name, count in stations.isna().sum().items()})

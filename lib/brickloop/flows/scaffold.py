@@ -34,6 +34,10 @@ _LEFT_OUT = {"__pycache__", ".ruff_cache", ".pytest_cache", ".brickloop", "outpu
 _HARMLESS = {".git", ".DS_Store", "Thumbs.db"}
 """What may be in a folder that a project is made in."""
 _BINARY = {".gz", ".png", ".parquet"}
+_LINTED = b"""# a notebook imports where it needs something, and %run brings names that nobody sees
+"notebooks/**" = ["E402", "F821"]"""
+_NOT_LINTED = b"""# these notebooks came as they are: take away the rules that they are to keep
+"notebooks/**" = ["E", "F", "I", "UP", "B"]"""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ def plan_project(name: ProjectName, template: str | None = DEFAULT_TEMPLATE) -> 
         for path in _files(templates_folder() / folder):
             relative = path.relative_to(templates_folder() / folder).as_posix()
             found[_renamed(relative, name)] = _content(path, name)
+    if template is None:
+        found["pyproject.toml"] = found["pyproject.toml"].replace(_LINTED, _NOT_LINTED)
     return [NewFile(relative, found[relative]) for relative in sorted(found)]
 
 

@@ -110,6 +110,22 @@ def test_around_notebooks_that_are_there_stands_no_other_notebook():
     assert not [name for name in names if name.startswith("notebooks/")]
 
 
+def test_notebooks_that_are_there_do_not_fail_the_linter(tmp_path):
+    for file in scaffold.plan_project(project_name("sales"), None):
+        (tmp_path / file.relative).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file.relative).write_bytes(file.data)
+    ugly = tmp_path / "notebooks" / "a.py"
+    ugly.parent.mkdir()
+    ugly.write_text(
+        "# Databricks notebook source\nimport os, sys\nx = l == None\n%s\n" % ("#" * 200)
+    )
+    words = [sys.executable, "-m", "ruff", "check", "--no-cache", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    if "No module named ruff" in done.stderr:
+        pytest.skip("ruff is not installed")
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_dry_run_writes_nothing_and_tells_the_same(tmp_path):
     would = scaffold.write_project(tmp_path / "sales", "analysis", "sales", dry_run=True)
     assert not (tmp_path / "sales").exists()
