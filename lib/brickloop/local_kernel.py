@@ -78,11 +78,13 @@ class LocalKernel:
         files: Sequence[tuple[str, Path]],
         parameters: Mapping[str, str],
         *,
+        from_changed: bool = False,
         every: float = 0.1,
     ) -> Generator[dict[str, Any] | None, None, None]:
         """What is heard of a run, the last one of kind ``outcome``; None after ``every`` s of none.
 
-        ``files`` are names below ``folder`` and where each is read. Raises UsageError where the
+        ``files`` are names below ``folder`` and where each is read; ``from_changed`` keeps cells of
+        the notebook's last run that need not be run again. Raises UsageError where the
         run is refused, ConnectionFailed where the process does not start or ends.
         """
         self.start()
@@ -97,6 +99,7 @@ class LocalKernel:
                     "notebook": notebook,
                     "files": [[name, str(source)] for name, source in files],
                     "parameters": dict(parameters),
+                    "from_changed": from_changed,
                 }
             )
             while True:

@@ -135,6 +135,33 @@ def test_watch_runs_locally_what_is_saved_until_ctrl_c(terminal, project):
         assert processes_of(project / ".brickloop" / "local") == []
 
 
+def test_a_watch_keeps_the_cells_before_the_first_change(terminal, project):
+    notebook = project / "notebooks" / "c_alone.py"
+    first = "import os, time\ntime.sleep(0.1)\nmark = os.urandom(4).hex()\nprint('made', mark)"
+    shown = terminal("invoke", "dev.watch", "notebooks/c_alone.py", "--local", "--from-changed")
+    shown.wait_for("watching 1 notebook")
+    write_notebook(notebook, first, "print('then', mark)")
+    shown.wait_for("then")
+    # what a cancelled run has done is kept, too
+    write_notebook(notebook, first, "print('waits', mark)", "time.sleep(600)")
+    shown.wait_for("waits")
+    write_notebook(notebook, first, "print('ended', mark)")
+    shown.wait_for("ended")
+    assert shown.text.count("1 cell kept from the last run (cell 2 is another)") == 2
+    marks = re.findall(r"(?:made|then|waits|ended) ([0-9a-f]{8})", shown.text)
+    assert len(marks) == 6
+    assert len(set(marks)) == 1
+    assert shown.press_control_c() == 130
+    if Path("/proc").is_dir():
+        assert processes_of(project / ".brickloop" / "local") == []
+
+
+def test_from_changed_is_for_local_runs(project):
+    done = type_command(project, "invoke", "dev.watch", "--from-changed")
+    assert done.returncode == 2
+    assert "add --local" in done.stderr
+
+
 def test_watch_deploys_what_is_saved_and_what_comes_after(terminal, project):
     shown = terminal("invoke", "dev.watch", "--profile", "local")
     shown.wait_for("watching 4 notebooks")

@@ -92,10 +92,19 @@ class RunView:
                 continue
             first_line = _title(cell.first_line)
             with console.block():
-                self._write_head(f"{self._name} [{cell.index + 1}] {first_line}", _took(cell))
+                number = f"{cell.index + 1}, kept" if cell.kept else f"{cell.index + 1}"
+                self._write_head(f"{self._name} [{number}] {first_line}", _took(cell))
                 for output in shown:
                     show_output(output, first_line, self._keep)
                 console.write()
+
+    def kept(self, count: int, why: str, *, network: bool) -> None:
+        """Say how many cells are not run again, and why no more are not."""
+        words = f"{count} cell{'s' if count > 1 else ''} kept from the last run"
+        if network:
+            words += ", with what the network answered then"
+        head = words if count else "all cells run"
+        diagnostics.note(f"{self._name}: {head}" + (f" ({one_line(why)})" if why else ""))
 
     def failure(self, result: RunResult) -> None:
         """Show the cell that failed with its source, the error, the trace, and what to do."""
@@ -171,5 +180,7 @@ def _title(text: str) -> str:
 
 
 def _took(cell: CellResult) -> str:
+    if cell.kept:
+        return ""
     ms = cell.ended_ms - cell.started_ms
     return write_duration(ms) if cell.ended_ms and ms > 0 else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brickloop.clients.workspace import translate
 from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
-from brickloop.errors import BrickloopError
+from brickloop.errors import BrickloopError, UsageError
 from brickloop.flows.job_runner import JobRunner, RunOptions
 from brickloop.flows.local_run import LocalRuns
 from brickloop.flows.protection import refuse_watch
@@ -53,16 +53,20 @@ class DevWorkflow:
         *,
         timeout: float | None = None,
         show: bool = True,
+        from_changed: bool = False,
     ) -> JobResult:
         """What a notebook gives in the local kernel: ``cells``, ``document``, ``exit_value``.
 
         Nothing is uploaded and no server is asked: the notebook runs on the engine of the local
         workspace, whose tables it shares, in a process that stays warm until ``close``. Each run
-        has fresh names and runs every cell. A run that fails is a result like any other. Raises
-        UsageError for what is no notebook, NotebookError for a broken one, ConnectionFailed where
-        the kernel does not start.
+        has fresh names and runs every cell; ``from_changed`` keeps the first cells of the last run
+        where neither they nor what they used has changed (their ``kept`` is True). A run that fails
+        is a result like any other. Raises UsageError for what is no notebook, NotebookError for a
+        broken one, ConnectionFailed where the kernel does not start.
         """
-        return self._local.run(Path(notebook_path), parameters, timeout=timeout, show=show)
+        return self._local.run(
+            Path(notebook_path), parameters, timeout=timeout, show=show, from_changed=from_changed
+        )
 
     def deploy_to_databricks(self, notebook_path: str | Path) -> str:
         """The workspace path of a notebook that was sent with what it reaches, where it changed.
@@ -94,6 +98,7 @@ class DevWorkflow:
         local: bool = False,
         queue: bool = False,
         now: bool = False,
+        from_changed: bool = False,
         parameters: Mapping[str, Any] | None = None,
         on_result: Callable[[Path, JobResult], None] = lambda _path, _result: None,
     ) -> DevWatch:
@@ -103,16 +108,22 @@ class DevWorkflow:
         affected when it, or a file that it reaches, has changed, or a notebook that writes what it
         reads. It is deployed and run in the workspace, or, ``local``, in the local kernel. A save
         that affects the running notebook cancels it, or, ``queue``, waits for its end. ``now`` runs
-        all of them at the start. Raises UsageError for a path that is not there.
+        all of them at the start. ``from_changed`` is that of ``run_locally``. Raises UsageError for
+        a path that is not there, and for ``from_changed`` without ``local``.
         """
         from brickloop.flows.affected import Choice
         from brickloop.flows.dev_watch import DevWatch
 
+        if from_changed and not local:
+            raise UsageError(
+                "cells are kept by the local kernel only",
+                hint="add --local, or leave out --from-changed",
+            )
         one = isinstance(pattern, str | Path)
         choice = Choice([pattern] if one else pattern)  # type: ignore[list-item, arg-type]
         if local:
             self._local.warm_up()
-            executor: _Local | _Remote = _Local(self._local, parameters)
+            executor: _Local | _Remote = _Local(self._local, parameters, from_changed=from_changed)
         else:
             refuse_watch(self._settings)
             self._runner.runs()
@@ -140,9 +151,12 @@ class DevWorkflow:
 class _Local:
     """Runs for a watch in the local kernel."""
 
-    def __init__(self, runs: LocalRuns, parameters: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, runs: LocalRuns, parameters: Mapping[str, Any] | None, *, from_changed: bool
+    ) -> None:
         self._runs = runs
         self._parameters = parameters
+        self._from_changed = from_changed
 
     def run(self, path: Path, cut: Cut) -> JobResult:
         """The result of a notebook, which is shown."""
@@ -150,7 +164,9 @@ class _Local:
         def started(run_id: int) -> None:
             cut.on_cancel(lambda: self._runs.cancel(run_id))
 
-        return self._runs.run(path, self._parameters, on_run=started)
+        return self._runs.run(
+            path, self._parameters, from_changed=self._from_changed, on_run=started
+        )
 
 
 class _Remote:

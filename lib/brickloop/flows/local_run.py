@@ -56,14 +56,16 @@ class LocalRuns:
         *,
         timeout: float | None = None,
         show: bool = True,
+        from_changed: bool = False,
         on_run: Callable[[int], None] | None = None,
     ) -> JobResult:
         """What a notebook gives: cells, output document, exit value, error; a failure is a result.
 
-        Its cells are shown as they end and its sections as they come. ``on_run`` is told the number
-        that ``cancel`` takes. Raises UsageError for what
-        is no notebook, NotebookError for a broken one, ConnectionFailed where the kernel does not
-        start; Ctrl-C ends the run.
+        Its cells are shown as they end and its sections as they come. ``from_changed`` keeps the
+        first cells of the last run where neither they nor what they used has changed. ``on_run`` is
+        told the number that ``cancel`` takes. Raises UsageError for what is no notebook,
+        NotebookError for a broken one, ConnectionFailed where the kernel does not start; Ctrl-C
+        ends the run.
         """
         from brickloop.display.run_view import RunView
         from brickloop.flows.reach import read_reach
@@ -90,7 +92,14 @@ class LocalRuns:
         keep = figure_keeper(self._settings.state_folder / "runs" / str(run.id))
         view = RunView(file.name, keep_figure=keep) if show else None
         files = [(each.name, each.path) for each in (file, *reached)]
-        events = self._kernel.run(run.id, base.name or "notebooks", file.name, files, given)
+        events = self._kernel.run(
+            run.id,
+            base.name or "notebooks",
+            file.name,
+            files,
+            given,
+            from_changed=from_changed,
+        )
         if on_run is not None:
             on_run(run.id)
         try:
@@ -180,6 +189,8 @@ class _LocalRun:
             # until now the kernel was starting
             self.begun = time.time()
             self.document = DocumentFollower(_Folder(Path(event["output"])), event["output"])
+            if view is not None and (event.get("kept") or event.get("why")):
+                view.kept(event.get("kept", 0), event["why"], network=event["network"])
         elif event["k"] == "command":
             command = event["command"]
             cell = read_cell(round(command["position"]) - 1, command)

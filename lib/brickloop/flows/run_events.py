@@ -185,6 +185,7 @@ class RunEvents:
             "state": cell.state,
             "started_ms": cell.started_ms,
             "ended_ms": cell.ended_ms,
+            **({"kept": True} if cell.kept else {}),
             "outputs": [self._output_json(output) for output in cell.outputs],
         }
 

@@ -88,6 +88,7 @@ def read_cell(index: int, command: dict[str, Any]) -> CellResult:
         outputs=tuple(outputs),
         started_ms=_whole(command.get("startTime")),
         ended_ms=_whole(command.get("finishTime")),
+        kept=command.get("kept") is True,
     )
 
 

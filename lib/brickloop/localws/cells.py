@@ -31,6 +31,7 @@ from brickloop.localws.magics import Magics
 from brickloop.localws.notebook_files import read_notebook, resolve_notebook
 from brickloop.localws.packages import Packages
 from brickloop.localws.python_cell import MAGIC_CALL, SHELL_CALL, PythonCells
+from brickloop.localws.snapshots import Snapshots
 from brickloop.localws.spark_globals import (
     LiveSession,
     SqlContext,
@@ -78,6 +79,8 @@ class KernelServices:
     session: LiveSession
     display: Display
     packages: Packages
+    snapshots: Snapshots | None = None
+    """Set where later runs may go on from copies of this process."""
     task_values: dict[str, dict[str, Any]] = field(default_factory=dict)
     called: list[str] = field(default_factory=list)
     """Paths of the notebooks that ``dbutils.notebook.run`` was asked for."""
@@ -128,8 +131,10 @@ class NotebookCells:
         channel = self._kernel.channel
         heads = [_head(cell) for cell in notebook.cells]
         channel.send("plan", heads=heads)
-        for cell, head in zip(notebook.cells, heads, strict=True):
-            channel.send_and_wait("begin", position=head["position"])
+        cells, done = notebook.cells, 0
+        while done < len(cells):
+            cell = cells[done]
+            channel.send_and_wait("begin", position=_head(cell)["position"])
             try:
                 self._run_cell(cell, self._path, 0)
             except NotebookExit as end:
@@ -141,7 +146,21 @@ class NotebookCells:
                 channel.send("end", state="error", summary=summary, error=trace)
                 return CellsOutcome(error=summary, error_trace=trace)
             channel.send("end", state="finished")
+            done += 1
+            cells = self._after(done, cells)
         return CellsOutcome()
+
+    def _after(self, done: int, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """Leave a copy of the process; the notebook's cells, which are others where it goes on."""
+        kernel = self._kernel
+        if kernel.snapshots is None:
+            return cells
+        resumed = kernel.snapshots.after(done, last=done == len(cells))
+        if resumed is None:
+            return cells
+        cells = read_notebook(kernel.layout, self._path, user=kernel.job.user).cells
+        kernel.channel.send("plan", heads=[_head(cell) for cell in cells[done:]])
+        return cells
 
     def give_spark(self, source: str) -> None:
         """Put the session into the namespace when the source speaks of it."""
@@ -248,6 +267,8 @@ class NotebookCells:
         """``dbutils.notebook.run``: another notebook in a kernel of its own."""
         path = resolve_notebook(target, self._path)
         self._kernel.called.append(path)
+        if self._kernel.snapshots is not None:
+            self._kernel.snapshots.give_up("it ran another notebook")
         answer = self._kernel.channel.call(
             timeout=seconds,
             job={"task": {"notebook_task": {"notebook_path": path}}, "parameters": arguments},
@@ -296,9 +317,13 @@ class NotebookCells:
             return
 
     def _hide(self, secret: str) -> None:
+        if self._kernel.snapshots is not None:
+            self._kernel.snapshots.secrets.append(secret)
         self._kernel.channel.send("secret", value=secret)
 
     def _keep_task_value(self, key: str, value: Any) -> None:
+        if self._kernel.snapshots is not None:
+            self._kernel.snapshots.give_up("it set a task value")
         self._kernel.channel.send("task_value", key=key, value=value)
 
 

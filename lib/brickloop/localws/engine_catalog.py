@@ -57,6 +57,7 @@ class EngineCatalog:
         self._lock = threading.RLock()
         self.catalog = DEFAULT_CATALOG
         self.schema = DEFAULT_SCHEMA
+        self._engine_catalog = DEFAULT_CATALOG
 
     def use(self, catalog: str, schema: str) -> None:
         """Make a schema the current one."""
@@ -64,10 +65,19 @@ class EngineCatalog:
         self.registry.check_schema(catalog, schema)
         with self._lock:
             self._ensure_schema(catalog, schema)
-            if catalog != self.catalog:
+            if catalog != self._engine_catalog:
                 self._run(f"USE CATALOG {self.quoted(catalog)}")
             self._run(f"USE SCHEMA {quoted_name(schema)}")
             self.catalog, self.schema = catalog, schema
+            self._engine_catalog = catalog
+
+    def begin_again(self) -> None:
+        """Know nothing to be registered: the session is another one, and nothing is in it yet."""
+        with self._lock:
+            self._schemas.clear()
+            self._known.clear()
+            self._native.clear()
+            self._engine_catalog = ""
 
     def qualify(self, parts: tuple[str, ...]) -> TableName:
         """The full name that one to three parts mean here."""

@@ -34,6 +34,7 @@ class Forkserver:
     def serve(self) -> None:
         """Answer requests; ends, with all kernels, when the server is gone."""
         _preload()
+        _adopt_orphans()
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
@@ -71,7 +72,7 @@ class Forkserver:
             os.close(descriptor)
 
     def _reap(self) -> None:
-        while self._children:
+        while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -95,6 +96,15 @@ def _preload() -> None:
     for name in ("pyspark.sql.functions", "pyspark.sql.types", "pyspark.sql.pandas.types"):
         _import(name)
     _freeze()
+
+
+def _adopt_orphans() -> None:
+    """Have the processes that kernels leave behind end as ours, which are waited for (Linux)."""
+    with contextlib.suppress(Exception):
+        import ctypes
+
+        set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 def _import(name: str) -> None:

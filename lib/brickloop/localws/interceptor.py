@@ -19,6 +19,7 @@ from brickloop.localws.engine_catalog import EngineCatalog
 from brickloop.localws.plan_shims import mend_expression, mend_relation, mend_write
 from brickloop.localws.plan_types import PlanTypist, infers, is_candidate
 from brickloop.localws.registry import Entry, TableName
+from brickloop.localws.session_log import SessionLog
 from brickloop.localws.session_record import Recorder
 from brickloop.localws.sql_tokens import read_tokens
 from brickloop.localws.store_paths import StorePaths
@@ -37,6 +38,7 @@ _NAMED = frozenset({"table_name", "unparsed_identifier", "target_table_name", "v
 class PlanInterceptor(
     grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
     grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]
+    grpc.StreamUnaryClientInterceptor,  # type: ignore[misc]
 ):
     """Prepares the requests of one session."""
 
@@ -49,6 +51,8 @@ class PlanInterceptor(
         """Set once the session is there."""
         self.typist: PlanTypist | None = None
         """What mends plans by their types; set once the session is there."""
+        self.log = SessionLog()
+        """What the requests changed in the session."""
 
     def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         """Send a plan that is executed."""
@@ -63,6 +67,16 @@ class PlanInterceptor(
         if request.DESCRIPTOR.name == "ConfigRequest" and answer.code() is grpc.StatusCode.INTERNAL:
             return continuation(details, request)
         return answer
+
+    def intercept_stream_unary(self, continuation: Any, details: Any, requests: Any) -> Any:
+        """Send artifacts."""
+
+        def noted() -> Iterator[Any]:
+            for request in requests:
+                self.log.take(request, bare=True)
+                yield request
+
+        return continuation(details, noted())
 
     @contextmanager
     def bare(self) -> Iterator[None]:
@@ -88,6 +102,7 @@ class PlanInterceptor(
         return text
 
     def _prepare(self, request: Any) -> None:
+        self.log.take(request, bare=getattr(self._bare, "on", False))
         if request.DESCRIPTOR.name not in _PLANS or getattr(self._bare, "on", False):
             return
         with self.bare():

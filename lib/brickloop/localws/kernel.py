@@ -23,6 +23,7 @@ from typing import Any
 from brickloop.errors import BrickloopError
 from brickloop.localws.cells import CellsOutcome, KernelServices, NotebookCells
 from brickloop.localws.display_hooks import Display
+from brickloop.localws.inputs import UsedInputs
 from brickloop.localws.ipython_names import use_our_display
 from brickloop.localws.kernel_channel import KernelChannel
 from brickloop.localws.kernel_job import KernelJob
@@ -31,6 +32,7 @@ from brickloop.localws.layout import StoreLayout
 from brickloop.localws.notebook_files import project_root, read_notebook
 from brickloop.localws.observation import Observation
 from brickloop.localws.packages import Packages
+from brickloop.localws.snapshots import Snapshots
 from brickloop.localws.spark_globals import LiveSession
 from brickloop.localws.traces import one_line
 from brickloop.localws.virtual_paths import VirtualPaths, install, lead_pyarrow
@@ -115,6 +117,8 @@ def _run_task(
         observation.begin()
         cells = NotebookCells(kernel, path)
         cells.install()
+        if kernel.snapshots is not None:
+            kernel.snapshots.begin()
         return cells.run(notebook)
     observation.begin()
     for kind, work in (
@@ -147,7 +151,13 @@ def _make_services(job: KernelJob, layout: StoreLayout, channel: KernelChannel) 
     )
     packages = Packages(layout, paths, layout.runs / str(job.run_id) / "packages")
     imports = WorkspaceImports(paths, str(layout.root / "store"))
-    return KernelServices(job, layout, channel, paths, imports, session, display, packages)
+    snapshots = None
+    if job.keeps and "notebook_task" in job.task:
+        notebook = layout.real(workspace_path(job.task["notebook_task"]["notebook_path"]))
+        snapshots = Snapshots(channel, session, UsedInputs(layout, paths, str(notebook)))
+    return KernelServices(
+        job, layout, channel, paths, imports, session, display, packages, snapshots
+    )
 
 
 def _session_opener() -> Callable[..., Any]:

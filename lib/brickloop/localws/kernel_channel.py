@@ -25,6 +25,21 @@ class KernelChannel:
         self._listening = False
         self._calls = 0
 
+    def reopen(self, line: socket.socket, taken: int) -> None:
+        """Speak over another line, in a process that was forked off."""
+        self._line, self._taken = line, taken
+        self._reader = line.makefile("rb")
+        self._pid = os.getpid()
+        self._sending = threading.Lock()
+        self._answered = threading.Condition()
+        self._answers, self._listening = {}, False
+
+    def forget(self) -> None:
+        """Close this process's end of the line, which another one speaks over."""
+        self._reader.close()
+        self._line.close()
+        os.close(self._taken)
+
     def read_job(self) -> dict[str, Any]:
         """The job, which is the first thing the server sends."""
         return dict(json.loads(self._reader.readline()))
@@ -44,6 +59,14 @@ class KernelChannel:
         self._flush()
         with self._sending:
             self._line.sendall(_encode(kind, fields))
+            os.read(self._taken, 1)
+
+    def send_descriptor(self, kind: str, descriptor: int, **fields: Any) -> None:
+        """Send a message with a file descriptor, and wait until it is taken in."""
+        data = _encode(kind, fields)
+        with self._sending:
+            socket.send_fds(self._line, [data[:1]], [descriptor])
+            self._line.sendall(data[1:])
             os.read(self._taken, 1)
 
     def call(self, **fields: Any) -> dict[str, Any]:

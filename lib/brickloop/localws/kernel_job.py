@@ -30,6 +30,8 @@ class KernelJob:
     job_id: int = 0
     task_key: str = "main"
     parent_run_id: int = 0
+    keeps: bool = False
+    """Whether the process leaves snapshots of itself, from which later runs may go on."""
     task_values: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Task values of upstream tasks: task key, then key."""
 

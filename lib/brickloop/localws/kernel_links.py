@@ -55,11 +55,13 @@ class KernelLinks:
     err: int
     taken: int
     _rest: bytes = field(default=b"", repr=False)
+    descriptors: list[int] = field(default_factory=list)
+    """Those that came with messages and were not taken yet."""
 
     def close(self) -> None:
         """Close them; a process that still writes gets a broken pipe."""
         self.channel.close()
-        for descriptor in (self.out, self.err, self.taken):
+        for descriptor in (self.out, self.err, self.taken, *self.descriptors):
             os.close(descriptor)
 
     def acknowledge(self) -> None:
@@ -86,7 +88,7 @@ class KernelLinks:
                 ready = {key.data: key for key, _ in selector.select(_WAKE_SECONDS)}
                 lines: list[bytes] = []
                 if "channel" in ready:
-                    data = _receive(self.channel)
+                    data = self._receive()
                     if data == b"":
                         selector.unregister(self.channel)
                         deadline = deadline or time.monotonic() + _DEATH_SECONDS
@@ -110,6 +112,16 @@ class KernelLinks:
         _drain(self.err, "stderr", recorder)
         return None
 
+    def _receive(self) -> bytes:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self.channel, _CHUNK, 4)
+        except ConnectionError:
+            return b""
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        self.descriptors += descriptors
+        return data
+
     def _lines(self, data: bytes) -> list[bytes]:
         *whole, self._rest = (self._rest + data).split(b"\n")
         return whole
@@ -132,13 +144,6 @@ def open_links() -> tuple[KernelLinks, KernelEnds]:
         KernelLinks(ours, out_read, err_read, taken_write),
         KernelEnds(theirs, out_write, err_write, taken_read),
     )
-
-
-def _receive(channel: socket.socket) -> bytes:
-    try:
-        return channel.recv(_CHUNK)
-    except ConnectionError:
-        return b""
 
 
 def _drain(pipe: int, name: str, recorder: CommandRecorder) -> bool:

@@ -36,6 +36,9 @@ class _Run:
     """Set for a kernel that was started without the forkserver."""
     canceled: bool = False
     heard: bool = False
+    origin: socket.socket | None = None
+    """The line to the copy of a kernel that it goes on from."""
+    on_event: OnEvent = lambda event: None
     nested: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     task_values: dict[str, Any] = field(default_factory=dict)
@@ -87,19 +90,26 @@ class KernelPool:
                     self._server.wait()
                 self._server = None
 
-    def run(self, job: KernelJob, on_event: OnEvent) -> KernelOutcome:
+    def run(
+        self, job: KernelJob, on_event: OnEvent, origin: socket.socket | None = None
+    ) -> KernelOutcome:
         """Execute a job in a new process and give each of its events to ``on_event``.
 
-        Returns when the job has ended, however it ended; ``died`` when its process did.
+        Returns when the job has ended, however it ended; ``died`` when its process did. ``origin``
+        is a line from an event of kind ``snapshot``: the job goes on from there, which an event of
+        kind ``resumed`` tells; where the copy is gone or stale it begins at its beginning.
         """
         begun = time.monotonic()
-        run = _Run(job)
+        run = _Run(job, origin=origin, on_event=on_event)
         self._runs[job.run_id] = run
         if job.run_id in self._canceled:
             run.canceled = True
         recorder = CommandRecorder(on_event)
         try:
             outcome = {} if run.canceled else self._attempt(run, recorder, fresh=False)
+            if outcome is None and run.origin is not None:
+                run.origin = None
+                outcome = self._attempt(run, recorder, fresh=False)
             if outcome is None:
                 # the forkserver died before it took the job
                 outcome = self._attempt(run, recorder, fresh=True)
@@ -165,6 +175,10 @@ class KernelPool:
         number = next(self._numbers)
         run.pid = run.exit_code = None
         try:
+            if run.origin is not None:
+                self._launched[number] = run
+                _ask_for_fork(run.origin, number, ends)
+                return number
             if not fresh:
                 with self._lock:
                     self._start_server()
@@ -239,6 +253,15 @@ class KernelPool:
             links.acknowledge()
         elif kind == "end":
             recorder.end(message["state"], message.get("summary"), message.get("error"))
+        elif kind == "snapshot":
+            line = socket.socket(fileno=links.descriptors.pop(0))
+            threading.Thread(target=self._listen, args=(line,), daemon=True).start()
+            run.on_event({"kind": "snapshot", "line": line, **message})
+            links.acknowledge()
+        elif kind in {"resumed", "unkept"}:
+            run.on_event({"kind": kind, **message})
+        elif kind == "stale":
+            run.heard = False
         elif kind == "secret":
             recorder.hide(message["value"])
         elif kind == "task_value":

@@ -103,6 +103,7 @@ def open_session(
         lambda relation: _row_of(spark, relation),
         mend_expression,
     )
+    interceptor.log.place = lambda: (catalog.catalog, catalog.schema)
     if active:
         SparkSession._set_default_and_active_session(spark)
     return spark

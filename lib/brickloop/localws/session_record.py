@@ -31,6 +31,8 @@ class Recorder:
             kind: {} for kind in ("tables_read", "tables_written", "paths_read", "paths_written")
         }
         self._statements: list[str] = []
+        self.count = 0
+        """How many statements there were."""
 
     def add(self, kind: str, *names: str) -> None:
         """Note names under one of the record's fields."""
@@ -51,6 +53,7 @@ class Recorder:
         """Note an SQL text."""
         with self._lock:
             self._statements.append(text)
+            self.count += 1
             del self._statements[:-_KEPT_STATEMENTS]
 
     def record(self) -> SessionRecord:

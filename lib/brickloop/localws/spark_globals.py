@@ -30,6 +30,11 @@ class LiveSession:
                 self._attach()
             return self._spark
 
+    @property
+    def opened(self) -> Any:
+        """The session, None where it was not needed yet."""
+        return self._spark
+
     def record(self) -> Any:
         """What the session read and wrote, None if it was never opened."""
         return self._spark._recorder.record() if self._spark is not None else None

@@ -46,12 +46,18 @@ class VirtualPaths:
 
     def __init__(self, layout: StoreLayout) -> None:
         self._layout = layout
+        self.on_use: Callable[[Any], None] | None = None
+        """Told of each path that a file call is about."""
+        self.on_write: Callable[[Any], None] | None = None
+        """Told of each file of a volume that is written."""
 
     def lead(self, path: Any) -> Any:
         """The real path for a path of the store; anything else as it is.
 
         Raises OSError for one that leads out of the store.
         """
+        if self.on_use is not None:
+            self.on_use(path)
         if isinstance(path, (str, os.PathLike)):
             text = os.fspath(path)
         else:
@@ -303,6 +309,8 @@ def _replace_open(paths: VirtualPaths) -> None:
             return real_open(paths.lead(file), mode, buffering, *args, **kwargs)
         if "a" in mode or "+" in mode:
             raise _refused(file)
+        if paths.on_write is not None:
+            paths.on_write(file)
         raw = _VolumeFile(Path(paths.lead(file)), paths.new_draft(), "x" if "x" in mode else "w")
         return _wrap(raw, mode, buffering, *args, **kwargs)
 

@@ -208,6 +208,8 @@ class CellResult:
     outputs: tuple[CellOutput, ...] = ()
     started_ms: int = 0
     ended_ms: int = 0
+    kept: bool = False
+    """Whether it was not run again: it is as an earlier run left it."""
 
     @property
     def error(self) -> ErrorOutput | None:

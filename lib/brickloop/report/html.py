@@ -319,6 +319,8 @@ def _took_section(section: Section) -> str:
 
 
 def _took_cell(cell: CellResult) -> str:
+    if cell.kept:
+        return '<span title="not run again: as an earlier run left it">kept</span>'
     return write_duration(max(cell.ended_ms - cell.started_ms, 0)) if cell.ended_ms else ""
 
 

@@ -225,6 +225,7 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "state": cell.state,
         "started_ms": cell.started_ms,
         "ended_ms": cell.ended_ms,
+        **({"kept": True} if cell.kept else {}),
         "outputs": [_output(output) for output in cell.outputs],
     }
 
@@ -314,6 +315,7 @@ def _cell_of(data: dict[str, Any]) -> CellResult:
         outputs=tuple(_output_of(output) for output in data["outputs"]),
         started_ms=int(data["started_ms"]),
         ended_ms=int(data["ended_ms"]),
+        kept=data.get("kept") is True,
     )
 
 

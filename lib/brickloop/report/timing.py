@@ -13,7 +13,11 @@ _MOST_BARS = 60
 
 def timing_chart(cells: Sequence[CellResult]) -> str:
     """A bar for each cell: when it began and how long it took."""
-    timed = [cell for cell in cells if cell.started_ms and cell.ended_ms >= cell.started_ms]
+    timed = [
+        cell
+        for cell in cells
+        if cell.started_ms and cell.ended_ms >= cell.started_ms and not cell.kept
+    ]
     numbers = {cell.index: at for at, cell in enumerate(cells, 1)}
     begun = min((cell.started_ms for cell in timed), default=0)
     whole = max((cell.ended_ms for cell in timed), default=0) - begun

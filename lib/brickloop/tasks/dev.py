@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _END_SECONDS = 20.0
 _PROFILE = "profile of .databrickscfg; 'local' is the local workspace"
 _COMPUTE = "as of 'invoke run'; without a meaning for local runs"
+_FROM_CHANGED = "keep the cells before the first change, where what they used is as it was"
 _LOCAL = "run in the warm local kernel: nothing is uploaded, no server is asked"
 
 
@@ -26,6 +27,7 @@ _LOCAL = "run in the warm local kernel: nothing is uploaded, no server is asked"
         "local": _LOCAL,
         "queue": "let a run end before what was saved meanwhile is run, instead of cancelling it",
         "now": "run them once at the start",
+        "from_changed": _FROM_CHANGED,
         "parameter": "key=value, may be given several times",
         "profile": _PROFILE,
         "compute": _COMPUTE,
@@ -41,6 +43,7 @@ def watch(
     local: bool = False,
     queue: bool = False,
     now: bool = False,
+    from_changed: bool = False,
     profile: str = "",
     compute: str = "",
 ) -> None:
@@ -60,6 +63,7 @@ def watch(
             local=local,
             queue=queue,
             now=now,
+            from_changed=from_changed,
             parameters=read_parameters(parameter, ""),
         )
         try:
