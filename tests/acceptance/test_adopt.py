@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 
 import pytest
 from databricks.sdk.service.workspace import ImportFormat, Language
@@ -194,3 +195,32 @@ def test_wrong_words_are_said_and_nothing_is_written(adopted, tmp_path, words, s
     assert "Traceback" not in done.stderr
     left = [name for name in files_in(tmp_path) if not name.startswith(".brickloop")]
     assert left == before
+
+
+def test_sync_and_prod_know_of_each_other_whatever_target_is_chosen(adopted, tmp_path):
+    done = type_command(tmp_path, "invoke", "adopt", adopted, "etl", "--direction", "bidirectional")
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "etl"
+    notebook = project / "notebooks" / "02_count.sql"
+    git(project, "init", "-q")
+    for number, words in enumerate(
+        (
+            ["sync.push", "--target", "prod"],
+            ["dev.deploy", "notebooks/02_count.sql", "--target", "prod"],
+            ["sync.push"],
+            ["sync.push", "--target", "prod"],
+        )
+    ):
+        notebook.write_text(COUNT.replace("40", str(number)))
+        git(project, "add", "-A")
+        git(project, "commit", "-q", "-m", "x")
+        sent = type_command(project, "invoke", *words)
+        assert sent.returncode == 0, (words, sent.stdout, sent.stderr)
+        assert "conflict" not in sent.stdout
+    pulled = type_command(project, "invoke", "sync.pull", "--json")
+    assert json.loads(pulled.stdout)["pairs"][0]["unchanged"] == 6
+
+
+def git(folder, *words):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)

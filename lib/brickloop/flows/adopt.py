@@ -25,7 +25,7 @@ from brickloop.flows.adopt_files import NOTEBOOKS, project_files, write_missing
 from brickloop.flows.scaffold_names import ProjectName, project_name
 from brickloop.flows.sync import listeners, show_leftovers
 from brickloop.flows.sync_session import write_schemas
-from brickloop.flows.target import OpenTarget, ledger_key, open_target
+from brickloop.flows.target import OpenTarget, open_target, sync_key
 from brickloop.model.paths import workspace_path
 from brickloop.model.text import harmless
 from brickloop.sync.engine import Pair, Synchronizer
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from brickloop.flows.scaffold import NewFile
 
 _HOME = "~"
-_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def _carried(
             f"cannot be written: {error.strerror}", where=str(error.filename or folder)
         ) from None
     state = folder / ".brickloop"
-    key = _key(settings, opened, folder)
+    key = _key(settings, opened, folder, workspace)
     report = _pull(opened, folder / NOTEBOOKS, workspace, state, key, words)
     write_schemas(state)
     return Adoption(folder, workspace, opened.host, False, report, written, kept)
@@ -193,18 +192,18 @@ def _is_empty(opened: OpenTarget, workspace: str) -> bool:
         return next(listed, None) is None
 
 
-def _key(settings: Settings, opened: OpenTarget, folder: Path) -> str:
+def _key(settings: Settings, opened: OpenTarget, folder: Path, workspace: str) -> str:
     """The name under which the project's ledger knows the workspace that was adopted from.
 
     A local workspace is its project's: one that is adopted from elsewhere is not the new project's.
     """
     elsewhere = opened.target.is_local and settings.root.resolve() != folder.resolve()
     if elsewhere:
-        return ledger_key(settings, target=opened.target)
+        return sync_key(settings, workspace, opened.target)
     with no_flags():
         # variables that name a target mean one of the project that we stand in
         env = {key: value for key, value in os.environ.items() if key != "BRICKLOOP_TARGET"}
-        return ledger_key(load_settings(folder, env), target=opened.target)
+        return sync_key(load_settings(folder, env), workspace, opened.target, opened.user)
 
 
 def _pull(

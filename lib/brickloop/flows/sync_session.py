@@ -23,7 +23,7 @@ from brickloop.config.sync_file import (
 from brickloop.display import diagnostics
 from brickloop.errors import PathError, SettingsError, UsageError
 from brickloop.flows.protection import require_committed
-from brickloop.flows.target import OpenTarget, ledger_key, open_target
+from brickloop.flows.target import OpenTarget, ledger_key, open_target, sync_key
 from brickloop.model.paths import workspace_path
 from brickloop.sync.engine import Pair, Synchronizer
 from brickloop.sync.ledger import Ledger
@@ -87,8 +87,11 @@ class SyncSession:
         """The pair's workspace folder, ``~`` replaced by the folder of whoever is signed in."""
         if not pair.workspace.startswith(HOME):
             return pair.workspace
-        user = self._opened.user if self._opened else self.ledger.fact("user", self.key)
-        return f"/Workspace/Users/{user or self.open().user}{pair.workspace[len(HOME) :]}"
+        user = self._known_user() or self.open().user
+        return f"/Workspace/Users/{user}{pair.workspace[len(HOME) :]}"
+
+    def _known_user(self) -> str | None:
+        return self._opened.user if self._opened else self.ledger.fact("user", self.key)
 
     def selection_of(self, pair: SyncPair) -> Selection:
         """What takes part in the pair."""
@@ -107,9 +110,10 @@ class SyncSession:
     def synchronizer(self, pair: SyncPair, listeners: Listeners = _NOBODY) -> Synchronizer:
         """What syncs the pair; asks the network only when it has to."""
         self._check_overlaps(pair)
-        folder = self.file.folder_of(pair)
+        folder, workspace = self.file.folder_of(pair), self.workspace_of(pair)
+        key = sync_key(self.settings, workspace, self.target, self._known_user() or "")
         synchronizer = Synchronizer(
-            Pair(folder, self.workspace_of(pair), self.settings.state_folder / "sync", self.key),
+            Pair(folder, workspace, self.settings.state_folder / "sync", key),
             cast("Remote", _WhenAsked(self.remote)),
             self.selection_of(pair),
             ledger=self.ledger,

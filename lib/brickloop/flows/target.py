@@ -10,7 +10,9 @@ from brickloop import launcher
 from brickloop.clients.workspace import connect, translate
 from brickloop.config.profile import LOCAL_PROFILE, Target, resolve_target
 from brickloop.config.settings import Settings, load_settings
-from brickloop.errors import NotAuthenticated, SettingsError
+from brickloop.config.sync_file import overlaps
+from brickloop.errors import NotAuthenticated, PathError, SettingsError
+from brickloop.model.paths import workspace_path
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -69,6 +71,31 @@ def ledger_key(settings: Settings, folder: str | None = None, target: Target | N
     if target.is_local:
         return f"local:{launcher.workspace_id(settings.state_folder / 'local')}|{folder}"
     return f"{target.host}|{target.profile or 'environment'}|{folder}"
+
+
+def sync_key(
+    settings: Settings, workspace: str, target: Target | None = None, user: str = ""
+) -> str:
+    """The name under which the ledger keeps what is known of a folder that sync keeps equal.
+
+    The place decides, not the target that is chosen: where a target sends to this folder it is that
+    one's name, so that sync and doit know of each other, and else one that all targets share.
+    """
+    target = target or resolve_target(settings)
+    if not settings.targets:
+        return ledger_key(settings, target=target)
+    for name in sorted(settings.targets):
+        other = load_settings(settings.root, overrides={"target": name})
+        with contextlib.suppress(SettingsError, PathError):
+            there = resolve_target(other)
+            same = (there.host, there.profile) == (target.host, target.profile)
+            if same and other.text("folder") and overlaps(_place(other, user), workspace):
+                return ledger_key(other, target=target)
+    return ledger_key(settings, _DEFAULT_FOLDER, target)
+
+
+def _place(settings: Settings, user: str) -> str:
+    return workspace_path(upload_folder(settings, user, ""))
 
 
 def upload_folder(settings: Settings, user: str, name: str) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brickloop import launcher
-from brickloop.config.profile import resolve_target
+from brickloop.config.profile import Target, resolve_target
 from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.config.sync_file import HOME, Direction
 from brickloop.flows.protection import refuse_watch, require_committed
 from brickloop.flows.sync import SyncWords
-from brickloop.flows.target import ledger_key, open_target
+from brickloop.flows.target import open_target, sync_key
 from brickloop.model.paths import workspace_path
 from brickloop.sync.engine import Pair, Synchronizer
 from brickloop.sync.ledger import Ledger
@@ -172,15 +172,19 @@ class WorkspaceSync:
         )
 
     def _open(self) -> WorkspaceClient:
+        target = resolve_target(self._settings)
         if self._client is None:
-            target = resolve_target(self._settings)
             self._client = open_target(self._settings, target).client
-            self._key = ledger_key(self._settings, target=target)
-        if not self._key:
-            self._key = _key_of(self._settings, self._client)
+        user = ""
         if self.workspace_dir.startswith(HOME):
-            user = self._client.current_user.me().user_name
+            user = self._client.current_user.me().user_name or ""
             self.workspace_dir = workspace_path(f"/Users/{user}{self.workspace_dir[len(HOME) :]}")
+        if not self._key:
+            if self._of_settings or _is_client_of(self._client, self._settings, target):
+                self._key = sync_key(self._settings, self.workspace_dir, target, user)
+            else:
+                host = str(self._client.config.host or "").rstrip("/")
+                self._key = f"{host}|{self._client.config.profile or 'client'}"
         return self._client
 
 
@@ -190,14 +194,10 @@ def _root(local: Path) -> Path:
     return here if local.is_relative_to(here) else find_root(local)
 
 
-def _key_of(settings: Settings, client: WorkspaceClient) -> str:
-    """The ledger's name of the workspace that a client was given for, as the settings' if it is."""
+def _is_client_of(client: WorkspaceClient, settings: Settings, target: Target) -> bool:
+    """Whether a client that was given is one of the workspace that the settings name."""
     host = str(client.config.host or "").rstrip("/")
-    target = resolve_target(settings)
     if target.is_local:
         server = launcher.find_running(settings.state_folder / "local")
-        if server is not None and server.host == host:
-            return ledger_key(settings, target=target)
-    elif target.host == host:
-        return ledger_key(settings, target=target)
-    return f"{host}|{client.config.profile or 'client'}"
+        return server is not None and server.host == host
+    return target.host == host

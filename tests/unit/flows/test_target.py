@@ -8,7 +8,7 @@ import responses
 
 from brickloop.config.settings import load_settings
 from brickloop.errors import ConnectionFailed, NotAuthenticated, SettingsError
-from brickloop.flows.target import ledger_key, open_target, shared_places, upload_folder
+from brickloop.flows.target import ledger_key, open_target, shared_places, sync_key, upload_folder
 
 HOST = "https://workspace.example.com"
 ME = f"{HOST}/api/2.0/preview/scim/v2/Me"
@@ -111,3 +111,23 @@ def test_targets_on_one_host_have_a_ledger_key_each(settings, tmp_path):
     keys = [ledger_key(load_settings(tmp_path, overrides={"target": t})) for t in ("dev", "prod")]
     assert keys[0] == f"{HOST}|environment|~/.brickloop/{tmp_path.name}/dev"
     assert keys[0] != keys[1]
+
+
+def test_the_place_decides_under_which_key_sync_remembers(settings, tmp_path):
+    assert sync_key(settings, "/Workspace/Shared/x") == ledger_key(settings)
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.brickloop]\ntarget = 'dev'\n[tool.brickloop.targets]\ndev = {}\n"
+        "prod = {folder = '/Shared/x'}\nmine = {folder = '~/y'}\nlocal = {profile = 'local'}\n"
+    )
+    by_name = {
+        name: load_settings(tmp_path, overrides={"target": name})
+        for name in ("dev", "prod", "mine", "local")
+    }
+    for name in ("dev", "prod", "mine"):
+        chosen = by_name[name]
+        for place in ("/Workspace/Shared/x", "/Workspace/Shared/x/below", "/Workspace/Shared"):
+            assert sync_key(chosen, place) == ledger_key(by_name["prod"])
+        place = "/Workspace/Users/me/y"
+        assert sync_key(chosen, place, user="me") == ledger_key(by_name["mine"])
+        assert sync_key(chosen, "/Workspace/Shared/xy") == f"{HOST}|environment|~/.brickloop"
+    assert sync_key(by_name["local"], "/Workspace/Shared/x").startswith("local:")
