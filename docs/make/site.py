@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 from docs.make.pages import ROOT, linked_files, pages
 
@@ -17,6 +18,8 @@ SOURCE = ROOT / "build" / "site-source"
 
 def main() -> None:
     """Lay the pages out and build; ends the process where a link is broken."""
+    if find_spec("zensical") is None:
+        sys.exit("the site needs zensical: pip install -e '.[docs]' (Python 3.11 or newer)")
     assemble()
     done = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=ROOT

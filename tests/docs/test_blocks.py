@@ -22,10 +22,10 @@ from brickloop import launcher
 
 _OWN_WORKSPACE = re.compile(r"invoke local\.(stop|reset)|--tls")
 _PAGE_NOT_RUN = re.compile(r"<!-- page not run: .{10,} -->")
-_MOST_NOT_RUN = 40
+_MOST_NOT_RUN = 15
 _MOST_PAGES_NOT_RUN = 1
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_NAMES = re.compile(r"(invoke|doit|brickloop) ")
+_NAMES = re.compile(r"(invoke|doit|brickloop|python -m) ")
 
 
 def runs(page: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from docs.make import reference
+from docs.make.pages import pages, read
 
 import brickloop
 from brickloop.config.settings import DEFAULTS
@@ -24,6 +27,14 @@ def test_every_command_has_a_text_and_an_example():
         text, _, example = part.partition("```bash\n")
         assert text.strip(), name
         assert example.startswith(f"invoke {name}") or f"invoke {name}" in example, name
+
+
+def test_every_command_is_shown_in_use_on_a_page_that_tells_how_to():
+    texts = "\n".join(read(page) for page in pages() if "/reference/" not in page)
+    shown = set(
+        re.findall(r"(?:invoke |brickloop |`)(?!invoke |brickloop )([a-z][a-z.]+)\b", texts)
+    )
+    assert set(namespace().task_names) - shown == set()
 
 
 def test_every_public_name_and_method_has_a_text():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
 
+import benchmarks
 from invoke.exceptions import ParseError
 from invoke.parser import Parser
 from invoke.program import Program
 
 from brickloop.tasks import namespace
+from docs import make
 
 _ENDS = {"|", "||", "&&", ";", "&", ">", ">>", "<", "(", ")"}
 _DOIT = {"clean", "dumpdb", "forget", "help", "ignore", "info", "list", "reset-dep", "run"}
@@ -48,7 +51,18 @@ def fault(words: list[str], *, name_only: bool = False) -> str | None:
         return None if name_only and wrong and _LACKS.search(wrong) else wrong
     if program == "doit":
         return _doit_fault(words[1:])
+    if program in ("python", "python3") and words[1:2] == ["-m"]:
+        return _module_fault(words[2:])
     return None
+
+
+def _module_fault(words: list[str]) -> str | None:
+    known = {"benchmarks": benchmarks.__path__, "docs.make": make.__path__}.get(words[0])
+    named = [word for word in words[1:2] if not word.startswith("-")]
+    if known is None or not named or named[0].isupper():
+        return None
+    there = {module.name for module in pkgutil.iter_modules(known)}
+    return None if named[0] in there else f"there is no {words[0]} {named[0]}"
 
 
 def _invoke_fault(words: list[str]) -> str | None:
@@ -67,7 +81,7 @@ def _invoke_fault(words: list[str]) -> str | None:
 
 def _is_group(words: list[str]) -> bool:
     """Whether the words name commands that belong together, such as ``sync``."""
-    return len(words) == 1 and words[0] in {
+    return len(words) == 1 and words[0].removesuffix(".*") in {
         name.partition(".")[0] for name in namespace().task_names if "." in name
     }
 
