@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from brickloop.clients.files import RemoteFiles
     from brickloop.flows.edges import Observed
     from brickloop.flows.graph_job import GraphJob
-    from brickloop.flows.run import Interrupt, RunObserver, Runs
+    from brickloop.flows.run import Interrupt, Runs
+    from brickloop.flows.run_observer import RunObserver
     from brickloop.flows.target import OpenTarget
     from brickloop.jobs.document_follower import DocumentFollower
     from brickloop.jobs.submit import RunRequest

@@ -20,7 +20,8 @@ from brickloop.model.run import LifeCycle, ResultState, RunStatus
 from brickloop.sync.ledger import Ledger, RunRecord
 
 if TYPE_CHECKING:
-    from brickloop.flows.run import RunObserver, Runs
+    from brickloop.flows.run import Runs
+    from brickloop.flows.run_observer import RunObserver
     from brickloop.jobs.document_follower import DocumentFollower
     from brickloop.jobs.follow import Pace
     from brickloop.jobs.submit import RunRequest

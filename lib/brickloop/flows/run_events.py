@@ -20,19 +20,8 @@ from typing import Any
 
 from brickloop.display import diagnostics
 from brickloop.model.document import Section
-from brickloop.model.run import (
-    CellOutput,
-    CellResult,
-    ErrorOutput,
-    HtmlOutput,
-    ImageOutput,
-    RunResult,
-    RunStatus,
-    TableOutput,
-    TaskStatus,
-    TextOutput,
-    exit_code_of,
-)
+from brickloop.model.run import CellResult, RunResult, RunStatus, TaskStatus, exit_code_of
+from brickloop.model.run_json import cell_json, error_json
 from brickloop.model.whole_file import write_whole
 from brickloop.runtime.redaction import redact
 
@@ -178,33 +167,7 @@ class RunEvents:
         return data
 
     def _cell_json(self, cell: CellResult) -> dict[str, Any]:
-        return {
-            "index": cell.index,
-            "title": cell.title,
-            "command": cell.command,
-            "state": cell.state,
-            "started_ms": cell.started_ms,
-            "ended_ms": cell.ended_ms,
-            **({"kept": True} if cell.kept else {}),
-            "outputs": [self._output_json(output) for output in cell.outputs],
-        }
-
-    def _output_json(self, output: CellOutput) -> dict[str, Any]:
-        if isinstance(output, TextOutput):
-            return {"kind": "text", "stream": output.stream, "text": output.text}
-        if isinstance(output, TableOutput):
-            return {
-                "kind": "table",
-                "columns": output.columns,
-                "rows": output.rows,
-                "truncated": output.truncated,
-            }
-        if isinstance(output, ImageOutput):
-            file = self._figure(output.mime, output.data)
-            return {"kind": "figure", "mime": output.mime, "file": file}
-        if isinstance(output, HtmlOutput):
-            return {"kind": "html", "html": output.html}
-        return {"kind": "error", **_error_json(output)}
+        return cell_json(cell, lambda mime, data: {"file": self._figure(mime, data)})
 
     def _figure(self, mime: str, data: bytes) -> str:
         """Where a figure is kept, beside the events."""
@@ -308,13 +271,9 @@ def _failure_json(result: RunResult) -> dict[str, Any]:
             "index": failed.index,
             "title": failed.title,
             "command": failed.command,
-            **_error_json(failed.error),
+            **error_json(failed.error),
         }
     return {"error": result.error, "error_trace": result.error_trace, "failed_cell": cell}
-
-
-def _error_json(error: ErrorOutput) -> dict[str, Any]:
-    return {"name": error.name, "message": error.message, "trace": error.trace}
 
 
 def _without_secrets(request: Mapping[str, Any]) -> dict[str, Any]:

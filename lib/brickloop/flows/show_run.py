@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError
-from brickloop.flows.run import RunObserver, come_back
+from brickloop.flows.run import come_back
 from brickloop.flows.run_events import RunEvents, figure_keeper
+from brickloop.flows.run_observer import RunObserver
 from brickloop.jobs.follow import Note, incomplete_text
 from brickloop.model.run import RunResult, RunStatus
 

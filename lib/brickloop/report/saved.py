@@ -32,6 +32,7 @@ from brickloop.model.run import (
     TableOutput,
     TextOutput,
 )
+from brickloop.model.run_json import cell_json
 from brickloop.model.text import harmless, one_line
 from brickloop.report.figures import FigureFolder
 from brickloop.report.html import render_page
@@ -104,7 +105,7 @@ def as_json(result: RunResult, name: str) -> dict[str, Any]:
         ),
         "sections": [_section(section) for section in document.sections] if document else [],
         "progress": [_section(section) for section in document.progress] if document else [],
-        "cells": [_cell(cell) for cell in result.cells],
+        "cells": [cell_json(cell, _figure) for cell in result.cells],
         "cells_missing": result.cells_missing,
     }
 
@@ -217,40 +218,8 @@ def _section(section: Section) -> dict[str, Any]:
     return data
 
 
-def _cell(cell: CellResult) -> dict[str, Any]:
-    return {
-        "index": cell.index,
-        "command": cell.command,
-        "title": cell.title,
-        "state": cell.state,
-        "started_ms": cell.started_ms,
-        "ended_ms": cell.ended_ms,
-        **({"kept": True} if cell.kept else {}),
-        "outputs": [_output(output) for output in cell.outputs],
-    }
-
-
-def _output(output: CellOutput) -> dict[str, Any]:
-    if isinstance(output, TextOutput):
-        return {"kind": "text", "text": output.text, "stream": output.stream}
-    if isinstance(output, TableOutput):
-        return {
-            "kind": "table",
-            "columns": output.columns,
-            "rows": output.rows,
-            "truncated": output.truncated,
-        }
-    if isinstance(output, ImageOutput):
-        data = base64.b64encode(output.data).decode()
-        return {"kind": "figure", "mime": output.mime, "data": data}
-    if isinstance(output, ErrorOutput):
-        return {
-            "kind": "error",
-            "name": output.name,
-            "message": output.message,
-            "trace": output.trace,
-        }
-    return {"kind": "html", "html": output.html}
+def _figure(_mime: str, data: bytes) -> dict[str, Any]:
+    return {"data": base64.b64encode(data).decode()}
 
 
 def _result_of(data: dict[str, Any]) -> RunResult:
