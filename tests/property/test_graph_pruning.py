@@ -57,7 +57,7 @@ class RecordingDeployment(Deployment):
 
     def fetch(self, name: str, fingerprint: str, **_how: Any) -> dict[str, Any]:
         self.done.append(f"fetch {name}")
-        for path in self.output_files(name):
+        for path in self.outputs.files(name):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("done\n")
         return {"fingerprint": fingerprint}

@@ -14,6 +14,7 @@ from brickloop.config.profile import Target
 from brickloop.config.settings import Settings
 from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError, OutputUnavailable, SettingsError
+from brickloop.flows.local_outputs import LocalOutputs
 from brickloop.sync.ledger import Ledger, RunRecord
 
 if TYPE_CHECKING:
@@ -21,15 +22,13 @@ if TYPE_CHECKING:
 
     from brickloop.clients.files import RemoteFiles
     from brickloop.flows.edges import Observed
-    from brickloop.flows.graph_job import GraphJob
+    from brickloop.flows.graph_job import GraphJob, JobNotebookFacts
     from brickloop.flows.run import Interrupt, Runs
     from brickloop.flows.run_observer import RunObserver
     from brickloop.flows.target import OpenTarget
     from brickloop.jobs.document_follower import DocumentFollower
     from brickloop.jobs.submit import RunRequest
     from brickloop.model.run import RunStatus
-
-_SUFFIXES = (".txt", ".json", ".html")
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,6 @@ class _Followed:
     status: RunStatus
     document: DocumentFollower
     observer: RunObserver
-
-
-@dataclass(frozen=True)
-class JobNotebookFacts:
-    """What a job is told of a notebook; see ``JobNotebook``."""
-
-    parameters: Mapping[str, str]
-    upstream: tuple[str, ...]
-    own: str
 
 
 class Deployment:
@@ -62,6 +52,8 @@ class Deployment:
         self._key = key
         self._ledger = ledger
         self._project = project
+        self.outputs = LocalOutputs(settings.root / settings.required("outputs"))
+        """Where the output of notebooks is saved."""
         self._lock = threading.Lock()
         self._opened: OpenTarget | None = None
         self._known_runs: Runs | None = None
@@ -99,38 +91,6 @@ class Deployment:
     def forget_sent(self, name: str) -> None:
         """Forget that a file was sent."""
         self._ledger.forget_remote_object(self._key, f"{self._known_folder()}/{name}")
-
-    @property
-    def output_suffixes(self) -> tuple[str, ...]:
-        """What the names of a notebook's output files end in."""
-        return _SUFFIXES
-
-    def output_files(self, notebook: str) -> list[Path]:
-        """The local files that a notebook's output is saved in."""
-        folder = self._settings.root / self._settings.required("outputs")
-        return [folder / f"{notebook}{suffix}" for suffix in _SUFFIXES]
-
-    def present_outputs(self, notebook: str) -> list[Path]:
-        """The output files that a notebook has, its figures among them."""
-        from brickloop.report.figures import FigureFolder
-
-        folder = self._settings.root / self._settings.required("outputs")
-        files = [path for path in self.output_files(notebook) if path.is_file()]
-        return [*files, *FigureFolder(folder, notebook).present()]
-
-    def remove_outputs(self, notebook: str) -> None:
-        """Remove a notebook's output files, and the folders that are empty then."""
-        from brickloop.report.figures import FigureFolder
-
-        folder = self._settings.root / self._settings.required("outputs")
-        for path in self.output_files(notebook):
-            path.unlink(missing_ok=True)
-        FigureFolder(folder, notebook).remove_others()
-        parent = (folder / notebook).parent
-        with contextlib.suppress(OSError):
-            while parent != folder and parent.is_relative_to(folder):
-                parent.rmdir()
-                parent = parent.parent
 
     def removable(self, names: Iterable[str] | None = None) -> tuple[dict[str, str], list[str]]:
         """Remote paths, by name, of what was sent and is there as it was sent; and what is not.
@@ -368,18 +328,16 @@ class Deployment:
 
         A warehouse of a real workspace costs money while it runs, so there it must be named.
         """
-        from brickloop.clients.workspace import translate
         from brickloop.flows.digest import table_digest
+        from brickloop.flows.job_places import find_warehouse
 
         opened, named = self._open(), self._settings.text("warehouse")
         if named is None and not self._target.is_local:
             return {}
-        with translate(opened.host):
-            listed = list(opened.client.warehouses.list())
-        ids = [one.id for one in listed if one.id and named in {None, one.id, one.name}]
-        if not ids:
+        warehouse = find_warehouse(opened, named)
+        if warehouse is None:
             return {}
-        found = {key: table_digest(opened.client, ids[0], name) for key, name in tables.items()}
+        found = {key: table_digest(opened.client, warehouse, name) for key, name in tables.items()}
         return {key: digest for key, digest in found.items() if digest is not None}
 
     def _request(self, opened: OpenTarget, name: str, parameters: Mapping[str, str]) -> RunRequest:

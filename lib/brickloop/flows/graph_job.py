@@ -44,6 +44,15 @@ class JobNotebook:
 
 
 @dataclass(frozen=True)
+class JobNotebookFacts:
+    """What a job is told of a notebook; see ``JobNotebook``."""
+
+    parameters: Mapping[str, str]
+    upstream: tuple[str, ...]
+    own: str
+
+
+@dataclass(frozen=True)
 class TaskTimes:
     """When a task ran, in seconds by the workspace's clock."""
 

@@ -11,6 +11,7 @@ from brickloop.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
     from brickloop.flows.run import Runs
+    from brickloop.flows.target import OpenTarget
     from brickloop.jobs.submit import Work
 
 
@@ -30,20 +31,31 @@ def warehouse_of(runs: Runs, wanted: str | None) -> str:
 
     Raises SettingsError where there is none.
     """
-    from brickloop.clients.workspace import translate
-
-    with translate(runs.opened.host):
-        listed = list(runs.opened.client.warehouses.list())
-    found = [one for one in listed if wanted is None or wanted in {one.id, one.name}]
-    if not found:
+    found = find_warehouse(runs.opened, wanted)
+    if found is None:
+        listed = _warehouses(runs.opened)
         names = ", ".join(f"{one.name} ({one.id})" for one in listed) or "none"
         raise SettingsError(
             f"there is no SQL warehouse '{wanted}'" if wanted else "there is no SQL warehouse",
             where=runs.opened.host,
             hint=f"a SQL file is run by one; those that you may use: {names}",
         )
+    return found
+
+
+def find_warehouse(opened: OpenTarget, wanted: str | None) -> str | None:
+    """As ``warehouse_of``, None where there is none."""
+    listed = _warehouses(opened)
+    found = [one for one in listed if one.id and (wanted is None or wanted in {one.id, one.name})]
     running = [one for one in found if one.state is not None and one.state.value == "RUNNING"]
-    return str((running or found)[0].id)
+    return str((running or found)[0].id) if found else None
+
+
+def _warehouses(opened: OpenTarget) -> list[Any]:
+    from brickloop.clients.workspace import translate
+
+    with translate(opened.host):
+        return list(opened.client.warehouses.list())
 
 
 def modified_ms(runs: Runs, path: str) -> int | None:

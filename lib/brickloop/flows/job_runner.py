@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +18,10 @@ from brickloop.flows.job_places import (
     name_of,
     path_of,
     remote_path,
-    texts_of,
     warehouse_of,
 )
 from brickloop.flows.protection import require_committed
+from brickloop.flows.run_options import RunOptions as RunOptions
 from brickloop.model.file_names import shown_path
 from brickloop.model.job_result import JobResult, job_result
 from brickloop.model.notebook import language_of_source
@@ -39,40 +37,7 @@ if TYPE_CHECKING:
     from brickloop.sync.ledger import RunRecord
 
 DEFAULT_OUTPUT = "/tmp/notebook_output.txt"
-_NAME_LENGTH = 100
 _HEAD_BYTES = 64
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How a run is asked for and waited for; the same for every kind of task."""
-
-    job_name: str | None = None
-    """Runs a named job, which is made once; None for a one-time run."""
-    parameters: Mapping[str, Any] | None = None
-    """Texts, or values that are written as JSON."""
-    arguments: Sequence[str] = ()
-    """For a Python file or a wheel: what comes before its parameters."""
-    compute: str | None = None
-    """As the setting ``compute``, which it overrides."""
-    timeout: float | None = None
-    """Seconds after which the workspace ends the run; None for the setting ``run_timeout``."""
-    retries: int = 0
-    retry_pause: int = 0
-    """Seconds between two attempts."""
-    libraries: Sequence[str] = ()
-    """Wheels by their remote path, and requirements."""
-    wait: bool = True
-    """False returns as soon as the run is asked for."""
-    detach: bool = False
-    """Whether Ctrl-C leaves the run instead of cancelling it."""
-    fresh: bool = False
-    """Whether a run that was asked for before, and goes on, is not taken up again."""
-    show: bool = False
-    """Whether output goes to the terminal."""
-    on_run: Callable[[int], None] | None = None
-    """Told the run's id as soon as it has one, to cancel it; one that is cancelled is then neither
-    shown as a failure nor saved."""
 
 
 class JobRunner:
@@ -207,7 +172,7 @@ class JobRunner:
                 where=str(path),
                 hint="line 1 of a notebook is '# Databricks notebook source'",
             )
-        self._check(options)
+        options.check(self._settings)
         file, reached, folder = self._send_reach(path)
         runs = self.runs()
         content = [[each.name, each.sha256] for each in (file, *reached)]
@@ -303,7 +268,7 @@ class JobRunner:
             )
         if output_path is not None:
             prepared = inject(prepared, output_path)
-        self._check(options)
+        options.check(self._settings)
         require_committed(self._settings)
         runs = self.runs()
         path = remote_path(runs, notebook_path)
@@ -331,11 +296,11 @@ class JobRunner:
         output_path: str | None = None,
     ) -> JobResult:
         runs = self.runs()
-        request = self._request(work, options, name)
+        request = options.request(work, name, self._settings)
         resume: Resume = "never" if options.fresh else "active"
         record = runs.ask(
             name,
-            _fingerprint(request, content, options.job_name),
+            options.fingerprint(request, content),
             request,
             job_name=options.job_name,
             known_as=f"job:{path_of(work)}",
@@ -360,7 +325,11 @@ class JobRunner:
         observer = runs.observe(name, record, request, show=options.show)
         on_interrupt: Interrupt = "detach" if options.detach else "cancel"
         status, document = runs.follow(
-            name, record, observer, timeout=self._timeout(options), on_interrupt=on_interrupt
+            name,
+            record,
+            observer,
+            timeout=options.seconds(self._settings),
+            on_interrupt=on_interrupt,
         )
         result = runs.result(status, document)
         observer.result(result)
@@ -391,36 +360,6 @@ class JobRunner:
         diagnostics.note(come_back(name, status.run_id))
         return job_result(RunResult(status), path_of(request.work))
 
-    def _request(self, work: Work, options: RunOptions, name: str) -> RunRequest:
-        from brickloop.jobs.submit import RunRequest, parse_compute
-
-        compute = options.compute or self._settings.required("compute")
-        return RunRequest(
-            name=f"brickloop {name}"[:_NAME_LENGTH],
-            work=work,
-            run_key="",
-            compute=parse_compute(compute, self._settings.root),
-            parameters=texts_of(options.parameters or {}),
-            arguments=tuple(options.arguments),
-            libraries=tuple(options.libraries),
-            timeout_seconds=math.ceil(self._timeout(options)),
-            retries=options.retries,
-            retry_pause_seconds=options.retry_pause,
-        )
-
-    def _check(self, options: RunOptions) -> None:
-        """Raise UsageError or SettingsError for options that cannot be, before anything is sent."""
-        from brickloop.jobs.submit import NotebookWork, check_parameters
-
-        check_parameters(self._request(NotebookWork(""), options, ""))
-
-    def _timeout(self, options: RunOptions) -> float:
-        if options.timeout is None:
-            return self._settings.seconds("run_timeout")
-        if not 0 < options.timeout < float("inf"):
-            raise UsageError(f"the timeout is {options.timeout}, not a number of seconds above 0")
-        return options.timeout
-
     def _run_wheel(self, path: Path, entry_point: str, options: RunOptions) -> JobResult:
         from brickloop.jobs.submit import WheelWork
 
@@ -431,7 +370,7 @@ class JobRunner:
                 where=str(path),
                 hint="--entry-point NAME, as in [project.scripts], or a function of the package",
             )
-        self._check(options)
+        options.check(self._settings)
         require_committed(self._settings)
         runs = self.runs()
         data = path.read_bytes()
@@ -480,10 +419,3 @@ class JobRunner:
         except BrickloopError as error:
             diagnostics.note(f"{output_path} cannot be read: {error}")
         return document_text(result.document) if result.document is not None else None
-
-
-def _fingerprint(request: RunRequest, content: Any, job_name: str | None) -> str:
-    """Equal for two requests that ask for the same: what is taken up again must be that."""
-    asked = replace(request, run_key="", output="", wheel="")
-    parts = [content, repr(asked), job_name]
-    return "job-" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -20,6 +20,7 @@ from brickloop.display import diagnostics
 from brickloop.errors import BrickloopError, UsageError
 from brickloop.flows.deploy import Deployment
 from brickloop.flows.edges import Observed
+from brickloop.flows.local_outputs import SUFFIXES
 from brickloop.flows.project import Project, folder_listing, has_file, read_project
 from brickloop.flows.protection import require_committed
 from brickloop.flows.target import ledger_key
@@ -149,9 +150,7 @@ class NotebookGraph:
 
     def decisions(self, *, explain: bool = True) -> dict[str, Decision]:
         """What would be done with each notebook, in the project's order."""
-        outputs = self.settings.root / self.settings.required("outputs")
-        suffixes = tuple(self.deployment.output_suffixes)
-        check = has_output_files(outputs, suffixes)
+        check = has_output_files(self.deployment.outputs.folder, SUFFIXES)
         return decide(
             self.project,
             self.prints,

@@ -20,18 +20,18 @@ from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
 from brickloop.display.fault import report_failure
 from brickloop.errors import UsageError
-from brickloop.flows.deploy import JobNotebookFacts
+from brickloop.flows.graph_job import JobNotebookFacts
 from brickloop.flows.interruption import INTERRUPTION
 from brickloop.flows.project import ProjectFile
 from brickloop.flows.target import ledger_key
 from brickloop.graph import session
 from brickloop.graph.decision import Step
+from brickloop.graph.doit_task import OutputRemoval, doit_task
 from brickloop.graph.fingerprint import RunDigest
 from brickloop.graph.memory import ASSUME, task_name
 from brickloop.graph.notebook_graph import GraphRequest, NotebookGraph
 from brickloop.graph.state import state_name
 from brickloop.graph.waking import keep_awake
-from brickloop.model.file_names import shown_path
 
 if TYPE_CHECKING:
     from brickloop.flows.graph_job import GraphJob
@@ -198,7 +198,7 @@ class TaskMaker:
             self._made.add(f"job:{label}")
         parameters = {"full_refresh": "true"} if choice.full_refresh else {}
         yield {
-            **_task(
+            **doit_task(
                 "job",
                 graph.folder.name,
                 partial(self._start_job, self._job, wanted, parameters),
@@ -247,7 +247,7 @@ class TaskMaker:
 
     def _upload(self, name: str) -> dict[str, Any]:
         file = self._project.files[name]
-        return _task(
+        return doit_task(
             "upload",
             name,
             partial(self._send, file),
@@ -258,7 +258,7 @@ class TaskMaker:
 
     def _run(self, notebook: ProjectFile) -> dict[str, Any]:
         graph, name = self._graph, notebook.name
-        return _task(
+        return doit_task(
             "run",
             name,
             partial(self._work, notebook),
@@ -358,14 +358,14 @@ class TaskMaker:
 
     def _fetch(self, notebook: ProjectFile) -> dict[str, Any]:
         graph, name = self._graph, notebook.name
-        return _task(
+        return doit_task(
             "fetch",
             name,
             lambda: graph.deployment.fetch(name, graph.prints.of(name)),
             uptodate=self._is_current(name),
             task_dep=self._only_made([f"run:{task_name(name)}"]),
-            targets=[str(path) for path in graph.deployment.output_files(name)],
-            clean=[_Clean(graph, name)],
+            targets=[str(path) for path in graph.deployment.outputs.files(name)],
+            clean=[OutputRemoval(graph.deployment.outputs, graph.settings.root, name)],
             meta={ASSUME: partial(self._assume_run, name)},
             doc=f"fetch, show and save the output of {notebook.relative}",
         )
@@ -377,7 +377,7 @@ class TaskMaker:
 
     def _assume_run(self, name: str) -> dict[str, Any] | str:
         graph = self._graph
-        if not all(path.is_file() for path in graph.deployment.output_files(name)):
+        if not graph.deployment.outputs.are_there(name):
             return "there is no output of it here"
         cells = self._project.files[name].facts.cells
         graph.memory.record_inputs(name, graph.prints.inputs(name), cells)
@@ -394,55 +394,6 @@ class TaskMaker:
 
     def _only_made(self, names: list[str]) -> list[str]:
         return names if self._made is None else [name for name in names if name in self._made]
-
-
-class _Clean:
-    """Removes a notebook's outputs for `doit clean`, which shows this as text."""
-
-    def __init__(self, graph: NotebookGraph, name: str) -> None:
-        self._graph = graph
-        self._name = name
-
-    def __str__(self) -> str:
-        # doit leaves the first character out
-        return " remove outputs"
-
-    def __call__(self, *, dryrun: bool) -> None:
-        deployment, root = self._graph.deployment, self._graph.settings.root
-        for path in deployment.present_outputs(self._name):
-            verb = "would remove" if dryrun else "removed"
-            diagnostics.note(f"{verb} {shown_path(path, root)}")
-        if not dryrun:
-            deployment.remove_outputs(self._name)
-
-
-def _task(
-    basename: str, name: str, work: Callable[[], dict[str, Any]], *, uptodate: Any, **more: Any
-) -> dict[str, Any]:
-    label = f"{basename}:{task_name(name)}"
-    return {
-        "basename": basename,
-        "name": task_name(name),
-        "actions": [(_guarded, [label, work])],
-        "uptodate": [uptodate],
-        "io": {"capture": False},
-        "verbosity": 2,
-        **more,
-    }
-
-
-def _guarded(label: str, work: Callable[[], dict[str, Any]]) -> Any:
-    """Do a task's work; a failure is shown here and once, and remembered for the exit code."""
-    from doit.exceptions import TaskFailed
-
-    try:
-        return work()
-    except KeyboardInterrupt:
-        diagnostics.note(f"{label}: interrupted")
-        raise SystemExit(_INTERRUPTED) from None
-    except Exception as error:  # noqa: BLE001  doit would show a traceback
-        session.record_failure(label, *report_failure(error, find_root(Path.cwd())))
-        return TaskFailed(str(error), report=False)
 
 
 def _dodo_names() -> Mapping[str, Any]:

@@ -75,7 +75,7 @@ class _Cleaning:
         self.names = graph.select(select, exclude)
         deployment = graph.deployment
         self.local: list[Path] = [
-            path for name in self.names for path in deployment.present_outputs(name)
+            path for name in self.names for path in deployment.outputs.present(name)
         ]
         self.sent: dict[str, str] = {}
         self.kept: list[str] = []
@@ -95,7 +95,7 @@ class _Cleaning:
 
     def remove(self) -> None:
         for name in self.names:
-            self.graph.deployment.remove_outputs(name)
+            self.graph.deployment.outputs.remove(name)
         if self.sent:
             self.graph.deployment.remove_sent(self.sent)
 
