@@ -432,12 +432,75 @@ def test_metadata_that_other_drivers_ask_for(wire: Wire, session: Any) -> None:
     assert column(kinds) == ["TABLE", "VIEW"]
     types = wire("GetTypeInfo", ttypes.TGetTypeInfoReq(session, getDirectResults=direct))
     assert {"INT", "STRING", "DECIMAL", "TIMESTAMP"} <= set(column(types))
-    for name in ("GetFunctions", "GetPrimaryKeys", "GetCrossReference"):
-        answer = wire(name, getattr(ttypes, f"T{name}Req")(session, getDirectResults=direct))
-        state = answer.directResults.operationStatus.operationState
-        assert state == ttypes.TOperationState.FINISHED_STATE, name
     info = ttypes.TGetInfoReq(session, ttypes.TGetInfoType.CLI_DBMS_NAME)
     assert wire("GetInfo", info).infoValue.stringValue == "Spark SQL"
+
+
+def rows_of(answer: Any) -> list[tuple[Any, ...]]:
+    """The rows of a metadata call's direct result."""
+    fields = answer.directResults.resultSetMetadata.arrowSchema
+    batches = answer.directResults.resultSet.results.arrowBatches
+    found: list[tuple[Any, ...]] = []
+    for batch in batches:
+        table = pa.ipc.open_stream(fields + batch.batch).read_all()
+        found += [tuple(row.values()) for row in table.to_pylist()]
+    return found
+
+
+def test_functions_and_keys_are_told(run: Callable[..., Any], wire: Wire, session: Any) -> None:
+    run("CREATE SCHEMA IF NOT EXISTS keyed")
+    run("CREATE OR REPLACE FUNCTION keyed.twice(x INT) RETURNS INT COMMENT 'doubles' RETURN x * 2")
+    run("CREATE OR REPLACE FUNCTION keyed.ones() RETURNS TABLE (one INT) RETURN SELECT 1")
+    run("CREATE OR REPLACE TABLE keyed.people (id BIGINT NOT NULL PRIMARY KEY, name STRING)")
+    run(
+        "CREATE OR REPLACE TABLE keyed.visits (person BIGINT CONSTRAINT of REFERENCES keyed.people,"
+        " day DATE NOT NULL, n INT NOT NULL, CONSTRAINT visits_key PRIMARY KEY (day, n))"
+    )
+    run("CREATE OR REPLACE TABLE keyed.notes (day DATE, n INT, text STRING)")
+    run(
+        "ALTER TABLE keyed.notes ADD CONSTRAINT on_visit FOREIGN KEY (day, n)"
+        " REFERENCES keyed.visits (day, n)"
+    )
+    direct = ttypes.TSparkGetDirectResults(maxRows=10_000, maxBytes=10_000_000)
+
+    def ask(name: str, **fields: Any) -> list[tuple[Any, ...]]:
+        request = getattr(ttypes, f"T{name}Req")(session, getDirectResults=direct, **fields)
+        return rows_of(wire(name, request))
+
+    mine = ask("GetFunctions", schemaName="keyed", functionName="%")
+    assert mine == [
+        ("main", "keyed", "ones", "", 2, "main.keyed.ones"),
+        ("main", "keyed", "twice", "doubles", 1, "main.keyed.twice"),
+    ]
+    built_in = ask("GetFunctions", catalogName="system", functionName="%")
+    assert len(built_in) > 300 and {"abs", "explode"} <= {row[2] for row in built_in}
+    assert [row[2] for row in ask("GetFunctions", functionName="date\\_ad_")] == ["date_add"]
+    keys = ask("GetPrimaryKeys", schemaName="keyed")
+    assert keys == [
+        ("main", "keyed", "people", "id", 1, "people_pk"),
+        ("main", "keyed", "visits", "day", 1, "visits_key"),
+        ("main", "keyed", "visits", "n", 2, "visits_key"),
+    ]
+    assert ask("GetPrimaryKeys", schemaName="keyed", tableName="people") == keys[:1]
+    visits = ask("GetCrossReference", foreignSchemaName="keyed", foreignTableName="visits")
+    assert visits == [
+        ("main", "keyed", "people", "id", "main", "keyed", "visits", "person", 1, 3, 3, "of",
+         "people_pk", 7)
+    ]  # fmt: skip
+    notes = ask("GetCrossReference", parentSchemaName="keyed", parentTableName="visits")
+    assert [(row[3], row[7], row[8], row[11]) for row in notes] == [
+        ("day", "day", 1, "on_visit"), ("n", "n", 2, "on_visit"),
+    ]  # fmt: skip
+    # they go with what they are of
+    run("ALTER TABLE keyed.notes DROP CONSTRAINT on_visit")
+    run("ALTER TABLE keyed.visits DROP PRIMARY KEY")
+    run("ALTER TABLE keyed.people RENAME TO keyed.persons")
+    run("CREATE OR REPLACE TABLE keyed.visits (person BIGINT)")
+    assert [row[2:4] for row in ask("GetPrimaryKeys", schemaName="keyed")] == [("persons", "id")]
+    assert ask("GetCrossReference", foreignSchemaName="keyed") == []
+    run("DROP TABLE keyed.persons")
+    run("CREATE TABLE keyed.persons (id INT)")
+    assert ask("GetPrimaryKeys", schemaName="keyed") == []
 
 
 def engine_seconds(server: LocalServer) -> dict[int, float]:

@@ -16,7 +16,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,11 +27,13 @@ from brickloop.localws.spark_errors import (
     schema_not_found,
     table_exists,
 )
+from brickloop.localws.table_keys import TableKey
 from brickloop.model.whole_file import write_whole
 
 DEFAULT_CATALOG = "main"
 DEFAULT_SCHEMA = "default"
 _DETAILS = ".catalog"
+_KEYS = ".keys"
 _FUNCTIONS = ".functions"
 """There once a function was made."""
 _SCHEMA_FILE = ".schema.json"
@@ -232,6 +234,25 @@ class Registry:
         self._file(entry.name, _suffix(entry)).unlink(missing_ok=True)
         if entry.kind == "table":
             self._remove(self.managed_folder(entry.name))
+        if entry.is_table:
+            self.set_keys(entry.name, [])
+
+    def set_keys(self, name: TableName, keys: Sequence[TableKey]) -> None:
+        """Keep the keys of a table, in place of those that it had."""
+        path = self._file(name, _KEYS)
+        if keys:
+            self._write(path, [asdict(key) for key in keys])
+        else:
+            path.unlink(missing_ok=True)
+
+    def keys(self, name: TableName) -> list[TableKey]:
+        """The keys of a table."""
+        try:
+            kept = json.loads(self._file(name, _KEYS).read_text("utf-8"))
+            lists = ("columns", "parent", "parent_columns")
+            return [TableKey(**{**key, **{n: tuple(key[n]) for n in lists}}) for key in kept]
+        except (OSError, ValueError, TypeError, KeyError):
+            return []
 
     def rename(self, entry: Entry, new: TableName) -> None:
         """Give an entry another name; a managed table's folder moves with it."""
@@ -240,6 +261,7 @@ class Registry:
         if self.find(new) is not None:
             raise table_exists(str(new))
         kept = self._read(entry.name)
+        keys = self.keys(entry.name)
         if entry.kind == "table":
             self.managed_folder(new).parent.mkdir(parents=True, exist_ok=True)
             self.managed_folder(entry.name).rename(self.managed_folder(new))
@@ -250,6 +272,9 @@ class Registry:
                 kept = replace(kept, location=place, statement=statement)
             self.put(replace(kept, name=new))
             self._file(entry.name, _suffix(entry)).unlink(missing_ok=True)
+        if keys:
+            self.set_keys(new, keys)
+            self.set_keys(entry.name, [])
 
     def managed_folder(self, name: TableName) -> Path:
         """Where a managed table of that name has its data."""

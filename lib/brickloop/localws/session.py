@@ -59,6 +59,11 @@ class LocalSession(SparkSession):  # type: ignore[misc]
         context = self._front.context
         return columns_of(context, context.find(parts))
 
+    def built_in_functions(self) -> list[str]:
+        """The names of the functions that need no definition, in their order."""
+        shown = self._front.context.bare("SHOW FUNCTIONS").toArrow().column(0).to_pylist()
+        return sorted({str(name).lower() for name in shown})
+
     def newSession(self) -> LocalSession:  # noqa: N802 - Spark's name
         """A session of its own on the same tables."""
         layout, endpoint, user = self._opening

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from brickloop.localws.delta_log import Action, change_metadata, read_facts
 from brickloop.localws.registry import Entry
-from brickloop.localws.spark_errors import analysis_error, unsupported
+from brickloop.localws.spark_errors import analysis_error, column_not_found, unsupported
 from brickloop.localws.sql_context import SqlContext
 from brickloop.localws.sql_create import split_group, text_of
-from brickloop.localws.sql_tables import give_properties, read_properties, with_fields
+from brickloop.localws.sql_relations import columns_of
+from brickloop.localws.sql_tables import (
+    full_key,
+    give_properties,
+    read_properties,
+    with_fields,
+)
 from brickloop.localws.sql_tokens import Cursor
+from brickloop.localws.table_keys import PRIMARY, TableKey, read_table_key
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
@@ -285,6 +292,10 @@ def _set_properties(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFr
 def _drop_constraint(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
     tolerant = cursor.take("IF", "EXISTS")
     name = _column_name(cursor)
+    kept = [k for k in context.registry.keys(entry.name) if k.name.lower() != name.lower()]
+    if len(kept) < len(context.registry.keys(entry.name)):
+        context.registry.set_keys(entry.name, kept)
+        return context.nothing()
     key = f"delta.constraints.{name.lower()}"
     properties = {k.lower(): k for k in read_facts(entry.folder).properties}
     if key not in properties and not tolerant:
@@ -304,7 +315,46 @@ def _add_constraint(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFr
         context.bare(
             f"ALTER TABLE {context.reference(entry)} ADD CONSTRAINT `{name}` CHECK {cursor.rest()}"
         )
-    # primary and foreign keys are informational: nothing holds anybody to them
+        return context.nothing()
+    key = read_table_key(cursor, name)
+    if key is None:
+        raise cursor.error()
+    _add_key(context, entry, key)
+    return context.nothing()
+
+
+def _add_unnamed_key(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    key = read_table_key(cursor)
+    if key is None:
+        raise unsupported(f"ALTER TABLE ... ADD {cursor.rest()[:60]}")
+    _add_key(context, entry, key)
+    return context.nothing()
+
+
+def _add_key(context: SqlContext, entry: Entry, key: TableKey) -> None:
+    made, keys = full_key(context, entry.name, key), context.registry.keys(entry.name)
+    names = {str(field.name).lower() for field in columns_of(context, entry)}
+    for column in made.columns:
+        if column.lower() not in names:
+            raise column_not_found([column], sorted(names))
+    if made.kind == PRIMARY and any(one.kind == PRIMARY for one in keys):
+        raise analysis_error(
+            "CONSTRAINT_ALREADY_EXISTS", f"The table {entry.name} has a primary key already."
+        )
+    if any(one.name.lower() == made.name.lower() for one in keys):
+        raise analysis_error(
+            "CONSTRAINT_ALREADY_EXISTS", f"The constraint `{made.name}` exists already."
+        )
+    context.registry.set_keys(entry.name, [*keys, made])
+
+
+def _drop_primary_key(context: SqlContext, entry: Entry, cursor: Cursor) -> DataFrame:
+    tolerant = cursor.take("IF", "EXISTS")
+    keys = context.registry.keys(entry.name)
+    kept = [key for key in keys if key.kind != PRIMARY]
+    if len(kept) == len(keys) and not tolerant:
+        raise analysis_error("CONSTRAINT_DOES_NOT_EXIST", f"{entry.name} has no primary key.")
+    context.registry.set_keys(entry.name, kept)
     return context.nothing()
 
 
@@ -318,6 +368,8 @@ _ALTERATIONS: tuple[tuple[tuple[str, ...], _Alteration], ...] = (
     (("ADD", "COLUMNS"), _add_columns),
     (("ADD", "COLUMN"), _add_columns),
     (("ADD", "CONSTRAINT"), _add_constraint),
+    (("ADD",), _add_unnamed_key),
+    (("DROP", "PRIMARY", "KEY"), _drop_primary_key),
     (("DROP", "COLUMNS"), _drop_columns),
     (("DROP", "COLUMN"), _drop_columns),
     (("DROP", "CONSTRAINT"), _drop_constraint),

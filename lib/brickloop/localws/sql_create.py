@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from brickloop.localws.sql_tokens import Cursor, Token
+from brickloop.localws.table_keys import TableKey, read_column_keys, read_table_key
 
 _TABLE_RULES = frozenset({"CONSTRAINT", "PRIMARY", "FOREIGN"})
 
@@ -19,6 +20,8 @@ class TableStatement:
     """Column definitions, as text."""
     checks: list[tuple[str, str]] = field(default_factory=list)
     """CHECK constraints: name and condition."""
+    keys: list[TableKey] = field(default_factory=list)
+    """Primary and foreign keys, which nobody is held to."""
     provider: str = "delta"
     partitions: str = ""
     """What stands in ``PARTITIONED BY (...)``."""
@@ -80,12 +83,17 @@ def _read_columns(cursor: Cursor, found: TableStatement) -> None:
     for part in split_group(cursor.text, cursor.group()):
         if part[0].upper not in _TABLE_RULES or (len(part) > 1 and part[1].upper == "STRING"):
             found.columns.append(_without_keys(cursor.text, part))
+            found.keys.extend(read_column_keys(text_of(cursor.text, part)))
             continue
         words = [token.upper for token in part]
         if words[0] == "CONSTRAINT" and "CHECK" in words[:3]:
             condition = text_of(cursor.text, part[words.index("CHECK") + 1 :])
             found.checks.append((part[1].value, condition))
-        # primary and foreign keys are informational: nothing holds anybody to them
+            continue
+        inner = Cursor(text_of(cursor.text, part))
+        key = read_table_key(inner, inner.one_name() if inner.take("CONSTRAINT") else "")
+        if key is not None:
+            found.keys.append(key)
 
 
 def _without_keys(text: str, part: tuple[Token, ...]) -> str:

@@ -48,13 +48,20 @@ from pyspark.sql.types import DataType, StructType
 
 from brickloop.localws.arrow_results import ResultShape, WireFormat, has_timestamps
 from brickloop.localws.layout import StoreLayout
-from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA
+from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA, TableName
 from brickloop.localws.session import LocalSession, carry_session, open_session, reopen_session
+from brickloop.localws.sql_functions import read_signature
 from brickloop.localws.sql_literals import SqlText
 from brickloop.localws.sql_tokens import string_literal
+from brickloop.localws.table_keys import TableKey
 
 _PLACE = re.compile(r"(?:\(|SQLSTATE: \w{5}; )line (\d+),? pos (\d+)")
 _INTERRUPT_SECONDS = 5.0
+_GENERATORS = frozenset({
+    "explode", "explode_outer", "inline", "inline_outer", "json_tuple",
+    "posexplode", "posexplode_outer", "range", "read_files", "stack", "variant_explode",
+    "variant_explode_outer",
+})  # fmt: skip
 _INTEGERS = frozenset({"BIGINT", "INT", "INTEGER", "LONG", "SHORT", "SMALLINT", "TINYINT", "BYTE"})
 
 
@@ -119,6 +126,18 @@ class ColumnFacts:
     """From 0."""
     nullable: bool
     comment: str
+
+
+@dataclass(frozen=True)
+class FunctionFacts:
+    """A function, as metadata calls tell of it."""
+
+    catalog: str
+    schema: str
+    name: str
+    comment: str
+    is_table: bool
+    """Whether it gives rows."""
 
 
 class StatementResult:
@@ -364,6 +383,25 @@ class SqlSession:
             )
             for position, field in enumerate(found)
         ]  # fmt: skip
+
+    def keys(self, catalog: str, schema: str, table: str) -> list[TableKey]:
+        """The primary and foreign keys that a table was declared with."""
+        registry = self._spark.catalog_in_use.registry
+        return registry.keys(TableName(catalog.lower(), schema.lower(), table.lower()))
+
+    def functions(self) -> list[FunctionFacts]:
+        """All functions: those that are built in, then the users' by their places."""
+        with self._calling(), _told():
+            built_in = self._spark.built_in_functions()
+        registry = self._spark.catalog_in_use.registry
+        return [
+            *(FunctionFacts("system", "builtin", n, "", n in _GENERATORS) for n in built_in),
+            *(
+                FunctionFacts(*entry.name.parts, entry.comment, read_signature(entry).is_table)
+                for catalog, schema in self.schemas()
+                for entry in registry.functions(catalog, schema)
+            ),
+        ]
 
     def _zone_for(self, kinds: StructType) -> str:
         return self.time_zone() if has_timestamps(kinds) else "UTC"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from brickloop.localws.sql_context import SqlContext
 from brickloop.localws.sql_create import TableStatement, read_create_table
 from brickloop.localws.sql_query import accept_query
 from brickloop.localws.sql_tokens import Cursor, quoted_name, string_literal
+from brickloop.localws.table_keys import TableKey
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.dataframe import DataFrame
@@ -34,7 +36,11 @@ def make_table(
     """CREATE [OR REPLACE] TABLE in all its forms."""
     wanted = read_create_table(cursor)
     feed = _take_feed(wanted)
+    name = context.catalog.qualify(wanted.parts)
+    is_kept = wanted.if_not_exists and context.registry.find(name) is not None
     made = _make_wanted(context, cursor, wanted, args, replace=replace, external=external)
+    if not is_kept:
+        context.registry.set_keys(name, [full_key(context, name, key) for key in wanted.keys])
     if feed:
         entry = context.find(wanted.parts)
         if read_facts(entry.folder).version == 0:
@@ -46,6 +52,12 @@ def make_table(
         else:
             give_properties(entry, feed)
     return made
+
+
+def full_key(context: SqlContext, table: TableName, key: TableKey) -> TableKey:
+    """A key as it is kept: with a name, and its parent's full name."""
+    parent = context.catalog.qualify(key.parent).parts if key.parent else ()
+    return dataclasses.replace(key.named(table.name), parent=parent)
 
 
 def give_properties(entry: Entry, added: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ wildcards stand in them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from pyspark.sql.types import (
 from brickloop.localws.arrow_results import ResultShape, WireFormat
 from brickloop.localws.operations import Rows
 from brickloop.localws.sql_session import ColumnFacts, SqlSession, StatementError, TableFacts
+from brickloop.localws.table_keys import FOREIGN, PRIMARY, TableKey
 
 _ARROW = {
     StringType: pa.string(),
@@ -44,6 +45,10 @@ _DIGITS = {"TINYINT": 0, "SMALLINT": 0, "INT": 0, "BIGINT": 0, "TIMESTAMP": 6, "
 _NUMBERS = {"TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL"}
 _OTHER_TYPE = 1111
 _RADIX = 10
+# java.sql.DatabaseMetaData.functionNoTable and functionReturnsTable
+_RETURNS_VALUE, _RETURNS_TABLE = 1, 2
+# importedKeyNoAction and importedKeyNotDeferrable
+_NO_ACTION, _NOT_DEFERRABLE = 3, 7
 TABLE_TYPES = ("TABLE", "VIEW")
 
 
@@ -110,33 +115,91 @@ def list_types() -> Rows:
     return make_rows("TYPE_NAME string, DATA_TYPE int, PRECISION int", rows)
 
 
-def list_functions(rows: Iterable[tuple[str, str, str]]) -> Rows:
-    """Functions: catalog, schema and name of each."""
+def list_functions(
+    session: SqlSession, catalog: str | None, schema: str | None, function: str | None
+) -> Rows:
+    """The functions whose names match: those of users, and those that are built in."""
+    owners, schemas, names = _pattern(catalog), _pattern(schema), _pattern(function)
+    rows = [
+        (
+            each.catalog, each.schema, each.name, each.comment,
+            _RETURNS_TABLE if each.is_table else _RETURNS_VALUE,
+            ".".join((each.catalog, each.schema, each.name)),
+        )
+        for each in session.functions()
+        if owners.fullmatch(each.catalog)
+        and schemas.fullmatch(each.schema)
+        and names.fullmatch(each.name)
+    ]  # fmt: skip
     return make_rows(
         "FUNCTION_CAT string, FUNCTION_SCHEM string, FUNCTION_NAME string, REMARKS string,"
         " FUNCTION_TYPE int, SPECIFIC_NAME string",
-        [(owner, schema, name, "", 1, name) for owner, schema, name in rows],
+        rows,
     )
 
 
-def list_primary_keys() -> Rows:
-    """Primary keys: the engine has none."""
+def list_primary_keys(
+    session: SqlSession, catalog: str | None, schema: str | None, table: str | None
+) -> Rows:
+    """The columns of the tables' primary keys."""
+    rows = [
+        (owner.catalog, owner.schema, owner.name, column, number, key.name)
+        for owner, key in _keys(session, (catalog, schema, table), PRIMARY)
+        for number, column in enumerate(key.columns, 1)
+    ]
     return make_rows(
         "TABLE_CAT string, TABLE_SCHEM string, TABLE_NAME string, COLUMN_NAME string, KEY_SEQ int,"
         " PK_NAME string",
-        [],
+        rows,
     )
 
 
-def list_foreign_keys() -> Rows:
-    """Foreign keys: the engine has none."""
+def list_foreign_keys(
+    session: SqlSession,
+    parent: tuple[str | None, str | None, str | None],
+    table: tuple[str | None, str | None, str | None],
+) -> Rows:
+    """The columns of the foreign keys of a table, or of all, that lead to one, or to any."""
+    rows = []
+    wanted = [_exactly(part) for part in parent]
+    for owner, key in _keys(session, table, FOREIGN):
+        if not all(one.fullmatch(part) for one, part in zip(wanted, key.parent, strict=True)):
+            continue
+        known = session.keys(*key.parent)
+        primary = next((one for one in known if one.kind == PRIMARY), None)
+        names = key.parent_columns or (primary.columns if primary else ())
+        for number, column in enumerate(key.columns):
+            rows.append((
+                *key.parent, names[number] if number < len(names) else None,
+                owner.catalog, owner.schema, owner.name, column, number + 1,
+                _NO_ACTION, _NO_ACTION, key.name, primary.name if primary else None,
+                _NOT_DEFERRABLE,
+            ))  # fmt: skip
     return make_rows(
         "PKTABLE_CAT string, PKTABLE_SCHEM string, PKTABLE_NAME string, PKCOLUMN_NAME string,"
         " FKTABLE_CAT string, FKTABLE_SCHEM string, FKTABLE_NAME string, FKCOLUMN_NAME string,"
         " KEY_SEQ int, UPDATE_RULE int, DELETE_RULE int, FK_NAME string, PK_NAME string,"
         " DEFERRABILITY int",
-        [],
+        rows,
     )
+
+
+def _keys(
+    session: SqlSession, place: tuple[str | None, str | None, str | None], kind: str
+) -> Iterator[tuple[TableFacts, TableKey]]:
+    """The keys of the tables of a place, whose names are no patterns; None means all."""
+    catalogs, schemas, tables = (_exactly(part) for part in place)
+    for catalog, schema in session.schemas():
+        if catalogs.fullmatch(catalog) and schemas.fullmatch(schema):
+            for table in session.tables(catalog, schema):
+                if table.kind == "TABLE" and tables.fullmatch(table.name):
+                    for key in session.keys(catalog, schema, table.name):
+                        if key.kind == kind:
+                            yield table, key
+
+
+def _exactly(name: str | None) -> re.Pattern[str]:
+    return re.compile(re.escape(name) if name else ".*", re.IGNORECASE | re.DOTALL)
 
 
 def _schemas(

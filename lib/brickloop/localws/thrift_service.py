@@ -180,15 +180,33 @@ class ThriftService:
 
     def GetFunctions(self, req: Any) -> Any:  # noqa: N802
         """The functions."""
-        return self._list(req, "FUNCTIONS", lambda sql: thrift_metadata.list_functions([]))
+        return self._list(
+            req,
+            "FUNCTIONS",
+            lambda sql: thrift_metadata.list_functions(
+                sql, req.catalogName, req.schemaName, req.functionName
+            ),
+        )
 
     def GetPrimaryKeys(self, req: Any) -> Any:  # noqa: N802
-        """Primary keys, of which there are none."""
-        return self._list(req, "PRIMARY_KEYS", lambda sql: thrift_metadata.list_primary_keys())
+        """The primary keys that tables were declared with."""
+        return self._list(
+            req,
+            "PRIMARY_KEYS",
+            lambda sql: thrift_metadata.list_primary_keys(
+                sql, req.catalogName, req.schemaName, req.tableName
+            ),
+        )
 
     def GetCrossReference(self, req: Any) -> Any:  # noqa: N802
-        """Foreign keys, of which there are none."""
-        return self._list(req, "CROSS_REFERENCE", lambda sql: thrift_metadata.list_foreign_keys())
+        """The foreign keys that tables were declared with."""
+        parent = req.parentCatalogName, req.parentSchemaName, req.parentTableName
+        table = req.foreignCatalogName, req.foreignSchemaName, req.foreignTableName
+        return self._list(
+            req,
+            "CROSS_REFERENCE",
+            lambda sql: thrift_metadata.list_foreign_keys(sql, parent, table),
+        )
 
     def GetOperationStatus(self, req: Any) -> Any:  # noqa: N802
         """Where a statement stands; waits a moment for a change."""

@@ -17,6 +17,7 @@ from brickloop.model.locking import try_lock
 _NAME = "counters"
 _FORM = struct.Struct("<8sQQQdd")
 _MARK = b"brick-1\n"
+_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _TRIES = 20
 _PAUSE = 0.0005
 
@@ -52,7 +53,7 @@ class Counters:
     ) -> None:
         """Count; nothing that goes wrong here is told."""
         try:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            handle = os.open(self._path, _OPEN, 0o600)
         except OSError:
             return
         try:
