@@ -183,10 +183,13 @@ def test_the_local_workspace_of_the_project_can_be_adopted_from(project):
         (["/Workspace", "x"], "the whole workspace"),
         (["{folder}", "con"], "the folder's name is the project's"),
         (["{folder}", "x", "--direction", "up"], "--direction is 'up'"),
-        (["{folder}", "tasks.py"], "tasks.py"),
+        (["{folder}", "tasks.py"], "tasks.py: there is a file of that name"),
+        (["{folder}", "taken"], "notebooks: there is a file of that name"),
     ],
 )
 def test_wrong_words_are_said_and_nothing_is_written(adopted, tmp_path, words, said):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notebooks").touch()
     before = files_in(tmp_path)
     typed = [word.replace("{folder}", adopted) for word in words]
     done = type_command(tmp_path, "invoke", "adopt", *typed)

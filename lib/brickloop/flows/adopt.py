@@ -88,11 +88,15 @@ def adopt(settings: Settings, words: AdoptWords) -> Adoption:
     """Pull a workspace folder into ``notebooks`` of a project's folder, and write the project.
 
     ``settings`` name the workspace. Raises UsageError for a path that is no folder with anything in
-    it, and a project's name that is none; HeldBack where local notebooks differ from the
-    workspace's, which stay as they are; WorkFailed where some could not be fetched.
+    it, a project's name that is none, and a file where the folder should be; HeldBack where local
+    notebooks differ from the workspace's, which stay as they are; WorkFailed where some could not
+    be fetched.
     """
     folder = words.folder.absolute()
     name = _name_of(folder)
+    for place in (folder, folder / NOTEBOOKS):
+        if os.path.lexists(place) and not place.is_dir():
+            raise UsageError("there is a file of that name", where=str(place), hint="move it away")
     opened = open_target(settings)
     diagnostics.note(opened.announcement)
     workspace = _folder_of(opened, words.workspace)
