@@ -15,6 +15,7 @@ import re
 
 import pytest
 from docs.make.pages import Block, blocks, pages, read
+from markdown_it import MarkdownIt
 from tests.docs.page_session import NOT_RUN, SHELLS, PageSession, exit_code
 from tests.docs.words import commands, fault
 
@@ -100,3 +101,11 @@ def test_what_is_called_text_holds_no_commands():
         for block in blocks(page):
             if block.language == "text":
                 assert not re.search(r"(?m)^(\$ )?(doit|invoke|pip|uvx?) ", block.text), block.place
+
+
+def test_every_block_is_fenced_with_its_language():
+    for page in pages():
+        if page not in ("docs/benchmarks.md", "CHANGELOG.md"):
+            tokens = MarkdownIt("commonmark").enable("table").parse(read(page))
+            assert [t.map for t in tokens if t.type == "code_block"] == [], page
+            assert [t.map for t in tokens if t.type == "fence" and not t.info.strip()] == [], page
