@@ -119,24 +119,9 @@ def satisfies(version: str, wanted: str) -> bool:
 
 def check_environment() -> Checked:
     """Whether the programs that are typed are those of this environment, and what slows them."""
-    findings: list[Finding] = []
     here = Path(sysconfig.get_path("scripts"))
-    programs: dict[str, str | None] = {}
-    for name in _PROGRAMS:
-        found = shutil.which(name)
-        programs[name] = found
-        beside = shutil.which(name, path=str(here))
-        if found and beside and not _same(Path(found).parent, here):
-            findings.append(
-                warning(
-                    f"'{name}' is {found}, which belongs to another environment than {here}",
-                    f"activate this one ({_activation(here)}), or type {beside}",
-                )
-            )
-    absent = [name for name, found in programs.items() if found is None and (here / name).exists()]
-    if absent:
-        what = f"not on the PATH: {', '.join(absent)}"
-        findings.append(note(what, f"activate the environment: {_activation(here)}"))
+    programs = {name: shutil.which(name) for name in _PROGRAMS}
+    findings = _strangers(programs, here)
     active = os.environ.get("VIRTUAL_ENV")
     if active and not _same(Path(active), Path(sys.prefix)):
         findings.append(
@@ -173,10 +158,12 @@ def check_proxy(target: Target | None) -> Checked:
     """Which proxy requests go through, and whether those to this machine do so by mistake."""
     proxies = request.getproxies_environment()
     exceptions = proxies.pop("no", "")
-    facts = {
+    facts: dict[str, Any] = {
         "proxies": {scheme: redact(address) for scheme, address in sorted(proxies.items())},
         "no_proxy": exceptions or None,
     }
+    if target is not None and target.host:
+        facts["workspace_by"] = _way(target.host, proxies, exceptions)
     takes_http = bool(proxies.get("http") or proxies.get("all"))
     if takes_http and not _bypasses(_LOOPBACK, exceptions):
         what = "HTTP_PROXY is set and NO_PROXY leaves out 127.0.0.1"
@@ -190,10 +177,36 @@ def check_proxy(target: Target | None) -> Checked:
     return Checked(facts)
 
 
+def _way(host: str, proxies: dict[str, str], exceptions: str) -> str:
+    """The proxy that requests to a host go through, without its password, or ``no proxy``."""
+    scheme, _, name = host.partition("://")
+    proxy = proxies.get(scheme) or proxies.get("all")
+    return "no proxy" if proxy is None or _bypasses(name, exceptions) else redact(proxy)
+
+
 def _bypasses(host: str, exceptions: str) -> bool:
     # what requests asks; typeshed does not know it
     found: bool = vars(request)["proxy_bypass_environment"](host, {"no": exceptions})
     return found
+
+
+def _strangers(programs: dict[str, str | None], here: Path) -> list[Finding]:
+    """The programs that are found on the PATH and are not those of this environment."""
+    findings: list[Finding] = []
+    for name, found in programs.items():
+        beside = shutil.which(name, path=str(here))
+        if found and beside and not _same(Path(found).parent, here):
+            findings.append(
+                warning(
+                    f"'{name}' is {found}, which belongs to another environment than {here}",
+                    f"activate this one ({_activation(here)}), or type {beside}",
+                )
+            )
+    absent = [name for name, found in programs.items() if found is None and (here / name).exists()]
+    if absent:
+        what = f"not on the PATH: {', '.join(absent)}"
+        findings.append(note(what, f"activate the environment: {_activation(here)}"))
+    return findings
 
 
 def _clashes() -> list[Finding]:

@@ -20,6 +20,7 @@ from brickloop.model.finding import Checked, Finding, error, note, warning
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.sql import EndpointInfo
 
 _SETTINGS_CODE = 2
 _CONNECTION_CODE = 3
@@ -222,22 +223,7 @@ class Asked:
             return Checked(facts | {"kind": "a cluster's path"})
         taken = preferred(listed, key)
         if taken is None:
-            names = ", ".join(f"{one.name} ({one.id})" for one in listed) or "none"
-            if wanted is None:
-                return Checked(
-                    facts,
-                    (warning("there is no SQL warehouse: queries cannot run", "create one"),),
-                )
-            return Checked(
-                facts,
-                (
-                    error(
-                        f"there is no warehouse '{wanted}'",
-                        f"those that you may use: {names}",
-                        exit_code=_SETTINGS_CODE,
-                    ),
-                ),
-            )
+            return Checked(facts, (_no_warehouse(wanted, listed),))
         state = taken.state.value if taken.state else None
         facts |= {"name": taken.name, "id": taken.id, "state": state}
         findings: tuple[Finding, ...] = ()
@@ -288,6 +274,17 @@ class Asked:
                 (error("neither DBFS, a volume nor your folder is open to you", "ask an admin"),),
             )
         return Checked(facts)
+
+
+def _no_warehouse(wanted: str | None, listed: list[EndpointInfo]) -> Finding:
+    if wanted is None:
+        return warning("there is no SQL warehouse: queries cannot run", "create one")
+    names = ", ".join(f"{one.name} ({one.id})" for one in listed) or "none"
+    return error(
+        f"there is no warehouse '{wanted}'",
+        f"those that you may use: {names}",
+        exit_code=_SETTINGS_CODE,
+    )
 
 
 def clock_skew(date: str | None, before: float, after: float) -> float | None:

@@ -14,7 +14,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -131,41 +131,61 @@ def _for_us(root: Path, words: Sequence[str], current: str) -> list[Candidate]:
     collection = project_commands(root, [])
     contexts = {one.name: one for one in collection.to_contexts(ignore_unknown_help=True)}
     core = Program().initial_context
-    context: Any = None
-    waiting: Any = None
-    places: list[Any] = []
-    used: set[str] = set()
-    for word in words:
-        if waiting is not None:
-            waiting = None
-        elif word.startswith("-") and len(word) > 1:
-            flag, equals, _ = word.partition("=")
-            argument = _argument(flag, context, core)
-            if argument is not None:
-                used.add(argument.name)
-                takes = argument.takes_value and not argument.optional and not equals
-                waiting = argument if takes else None
-        elif places:
-            places = places if _takes_more(places[0]) else places[1:]
-        elif word in contexts:
-            context = contexts[word]
-            places, used = list(context.positional_args), set()
-    name = context.name if context is not None else ""
-    if waiting is not None:
-        return _values(root, name, waiting.name, current)
+    place = _place(words, contexts, core)
+    context, name = place.context, place.name
+    if place.waiting is not None:
+        return _values(root, name, place.waiting.name, current)
     if current.startswith("-"):
         flag, equals, value = current.partition("=")
-        if equals:
-            argument = _argument(flag, context, core)
-            found = _values(root, name, argument.name, value) if argument is not None else []
-            return [
-                one if one is FILES else Candidate(f"{flag}={one.word}", one.about) for one in found
-            ]
-        return _flags(context if context is not None else core, used)
-    if places:
-        return _values(root, name, places[0].name, current)
+        if not equals:
+            return _flags(context if context is not None else core, place.used)
+        argument = _argument(flag, context, core)
+        found = _values(root, name, argument.name, value) if argument is not None else []
+        return [
+            one if one is FILES else Candidate(f"{flag}={one.word}", one.about) for one in found
+        ]
+    if place.open_words:
+        return _values(root, name, place.open_words[0].name, current)
     texts = {one: task.__doc__ or "" for one, task in commands_of(collection)}
     return [Candidate(one, text.strip().split("\n", 1)[0]) for one, text in texts.items()]
+
+
+@dataclass
+class _Place:
+    """Where on a command line the next word stands."""
+
+    context: Any = None
+    """The command that it belongs to, None before the first one."""
+    waiting: Any = None
+    """The argument whose flag stands before it and wants a value."""
+    open_words: list[Any] = field(default_factory=list)
+    """The arguments that take a word without a flag, and have none yet."""
+    used: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """The command's name; empty before the first one."""
+        return str(self.context.name) if self.context is not None else ""
+
+
+def _place(words: Sequence[str], contexts: dict[str, Any], core: Any) -> _Place:
+    place = _Place()
+    for word in words:
+        if place.waiting is not None:
+            place.waiting = None
+        elif word.startswith("-") and len(word) > 1:
+            flag, equals, _ = word.partition("=")
+            argument = _argument(flag, place.context, core)
+            if argument is not None:
+                place.used.add(argument.name)
+                takes = argument.takes_value and not argument.optional and not equals
+                place.waiting = argument if takes else None
+        elif place.open_words:
+            if not _takes_more(place.open_words[0]):
+                place.open_words.pop(0)
+        elif word in contexts:
+            place = _Place(contexts[word], None, list(contexts[word].positional_args))
+    return place
 
 
 def _argument(flag: str, context: Any, core: Any) -> Any:

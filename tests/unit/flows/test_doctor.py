@@ -346,3 +346,23 @@ def test_clock_skew_is_what_is_left_beside_the_time_of_the_answer(date, skew):
     at_two = 1795572000.0
     found = clock_skew(date, at_two + 0.2, at_two + 1.0)
     assert found == (None if skew is None else pytest.approx(skew, abs=1.0))
+
+
+@pytest.mark.parametrize(
+    ("env", "way"),
+    [
+        ({}, "no proxy"),
+        ({"HTTPS_PROXY": "http://u:secret@p:1"}, "http://[REDACTED]@p:1"),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".example.com"}, "no proxy"),
+        ({"HTTP_PROXY": "http://p:1"}, "no proxy"),
+        ({"ALL_PROXY": "http://p:1"}, "http://p:1"),
+    ],
+)
+def test_the_way_to_the_workspace_is_said(monkeypatch, env, way):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    target = Target("remote", "x", "https://workspace.example.com")
+    assert doctor_machine.check_proxy(target).facts["workspace_by"] == way
