@@ -16,8 +16,9 @@ import grpc
 from google.protobuf.message import Message
 
 from brickloop.localws.engine_catalog import EngineCatalog
+from brickloop.localws.plan_scope import is_candidate
 from brickloop.localws.plan_shims import mend_expression, mend_relation, mend_write
-from brickloop.localws.plan_types import PlanTypist, infers, is_candidate
+from brickloop.localws.plan_types import PlanTypist, infers
 from brickloop.localws.registry import Entry, TableName
 from brickloop.localws.session_log import SessionLog
 from brickloop.localws.session_record import Recorder

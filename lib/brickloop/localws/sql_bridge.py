@@ -191,8 +191,12 @@ class Bridge:
         elif isinstance(node, exp.Like | exp.ILike):
             new = like_each(node)
         elif isinstance(node, exp.Select):
-            self.changed = self._typist.mend_select(node) or self.changed
+            self.changed = self._typist.mend_scope(node) or self.changed
             new = self._select(node)
+        elif node.parent is None and isinstance(
+            node, exp.Update | exp.Delete | exp.Merge | exp.Values
+        ):
+            self.changed = self._typist.mend_scope(node) or self.changed
         elif isinstance(node, exp.SetOperation):
             self.changed = self._typist.mend_sides(node) or self.changed
         elif isinstance(node, exp.Func):

@@ -46,13 +46,17 @@ class Probe:
         return found
 
 
-def sources_of(select: exp.Select) -> exp.Select:
-    """A select without columns on the same relations."""
+def sources_of(scope: exp.Expr) -> exp.Select:
+    """A select without columns on the relations that a select, or a change of rows, stands on."""
     from sqlglot import exp
 
     made = exp.Select()
+    if isinstance(scope, exp.Update | exp.Delete):
+        return made.from_(scope.this.copy())
+    if isinstance(scope, exp.Merge):
+        return made.from_(scope.this.copy()).join(scope.args["using"].copy(), join_type="cross")
     for key in ("from_", "joins", "laterals"):
-        value = select.args.get(key)
+        value = scope.args.get(key)
         if isinstance(value, list):
             made.set(key, [each.copy() for each in value])
         elif value is not None:

@@ -10,14 +10,12 @@ https://docs.databricks.com/en/sql/language-manual/data-types/decimal-type.html.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pyspark.sql.types import (
     ArrayType,
-    BinaryType,
     BooleanType,
     ByteType,
     DataType,
@@ -28,20 +26,26 @@ from pyspark.sql.types import (
     FloatType,
     IntegerType,
     LongType,
-    NullType,
     ShortType,
     StringType,
-    TimestampNTZType,
     TimestampType,
 )
 
 from brickloop.localws.spark_errors import unsupported
+from brickloop.localws.spark_types import (
+    LEAST_SCALE,
+    PRECISION,
+    WHOLE_DIGITS,
+    adjusted,
+    as_decimal,
+    bounded,
+    integer_kind,
+    is_real,
+    type_text,
+    wider,
+)
 
-_DIGITS = {ByteType: 3, ShortType: 5, IntegerType: 10, LongType: 20}
-_ORDER = (ByteType, ShortType, IntegerType, LongType)
 _LARGEST = {ByteType: 2**7, ShortType: 2**15, IntegerType: 2**31, LongType: 2**63}
-_PRECISION = 38
-_LEAST_SCALE = 6
 _EXACT = 16
 """How many digits a DOUBLE has; rounding to more changes nothing."""
 _REMAINDERS = frozenset({"%", "mod", "pmod"})
@@ -59,6 +63,8 @@ TEXT_OPERANDS = {
     "md5": 1, "sha1": 1, "sha": 1, "sha2": 1, "base64": 1, "listagg": 1, "string_agg": 1,
 }  # fmt: skip
 """Functions of text, and how many of their first operands are text; None is all of them."""
+NAMED_RULES = frozenset({"round", "bround", "regexp_count", "timestamp_seconds"})
+"""Functions with rules of their own, beside operators, aggregates and those of text."""
 
 
 class Builder(Protocol):
@@ -137,37 +143,15 @@ def mend(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
     return Mended(None, None)
 
 
-NAMED_RULES = frozenset({"round", "bround", "regexp_count", "timestamp_seconds"})
-"""Functions with rules of their own, beside operators, aggregates and those of text."""
-
-
 def widen_aggregate(name: str, kind: DataType | None) -> Widened | None:
     """How an aggregate has to be computed; None where the engine's answer is Spark's."""
     if name == "sum" and isinstance(kind, LongType):
         return Widened("DECIMAL(20,0)", "BIGINT", kind)
     if name in {"avg", "mean"} and isinstance(kind, DecimalType):
         p, s = kind.precision, kind.scale
-        result = _bounded(p + 4, s + 4)
-        over = _bounded(p + 1, s + 1)
+        result = bounded(p + 4, s + 4)
+        over = bounded(p + 1, s + 1)
         return Widened(type_text(over), type_text(result), result)
-    return None
-
-
-def aggregate_kind(name: str, kind: DataType | None) -> DataType | None:
-    """The type of an aggregate's value in Spark, where the name and operand say it."""
-    if name in {"count", "count_if", "approx_count_distinct", "regr_count"}:
-        return LongType()
-    if name in {"min", "max", "first", "last", "any_value", "first_value", "last_value", "mode",
-                "lag", "lead", "nth_value"}:  # fmt: skip
-        return kind
-    if name == "sum" and kind is not None:
-        if isinstance(kind, DecimalType):
-            return _bounded(kind.precision + 10, kind.scale)
-        return LongType() if type(kind) in _DIGITS else DoubleType() if _is_real(kind) else None
-    if name in {"avg", "mean"} and kind is not None:
-        if isinstance(kind, DecimalType):
-            return _bounded(kind.precision + 4, kind.scale + 4)
-        return DoubleType() if type(kind) in _DIGITS or _is_real(kind) else None
     return None
 
 
@@ -188,96 +172,19 @@ def kept_narrow(build: Builder, node: Any) -> Any:
     return build.call("greatest", node, node)
 
 
-def is_real(kind: DataType | None) -> bool:
-    """Whether values are written with a decimal point that floats."""
-    return kind is not None and _is_real(kind)
-
-
-def common_type(left: DataType | None, right: DataType | None) -> DataType | None:
-    """The type to which ANSI Spark brings both sides of UNION, CASE and their like; None where it
-    is not known."""
-    if left is None or right is None:
-        return None
-    if left == right or isinstance(right, NullType):
-        return left
-    if isinstance(left, NullType):
-        return right
-    if type(left) in _DIGITS and type(right) in _DIGITS:
-        return _wider(left, right)
-    if _is_real(left) or _is_real(right):
-        return _common_real(left, right)
-    if isinstance(left, DecimalType) or isinstance(right, DecimalType):
-        if isinstance(left, StringType) or isinstance(right, StringType):
-            return DoubleType()
-        a, b = _decimal_of(Operand(None, left)), _decimal_of(Operand(None, right))
-        if a is None or b is None:
-            return None
-        scale = max(a.scale, b.scale)
-        return _bounded(max(a.precision - a.scale, b.precision - b.scale) + scale, scale)
-    dates = (DateType, TimestampType, TimestampNTZType)
-    if isinstance(left, dates) and isinstance(right, dates):
-        zoned = isinstance(left, TimestampType) or isinstance(right, TimestampType)
-        return TimestampType() if zoned else TimestampNTZType()
-    if isinstance(left, StringType) or isinstance(right, StringType):
-        other = right if isinstance(left, StringType) else left
-        if type(other) in _DIGITS:
-            return LongType()
-        return other if isinstance(other, (*dates, BooleanType, BinaryType)) else None
-    return None
-
-
-def type_text(kind: DataType) -> str:
-    """The type as SQL."""
-    if isinstance(kind, DecimalType):
-        return f"DECIMAL({kind.precision},{kind.scale})"
-    return str(kind.simpleString()).upper()
-
-
-def integer_kind(value: int) -> DataType:
-    """The type of an integer literal."""
-    if -(2**31) <= value < 2**31:
-        return IntegerType()
-    if -(2**63) <= value < 2**63:
-        return LongType()
-    return DecimalType(min(len(str(abs(value))), _PRECISION), 0)
-
-
-_PLAIN = {
-    "TINYINT": ByteType, "BYTE": ByteType, "SMALLINT": ShortType, "SHORT": ShortType,
-    "INT": IntegerType, "INTEGER": IntegerType, "BIGINT": LongType, "LONG": LongType,
-    "FLOAT": FloatType, "REAL": FloatType, "DOUBLE": DoubleType, "STRING": StringType,
-    "TEXT": StringType, "DATE": DateType, "TIMESTAMP": TimestampType, "BOOLEAN": BooleanType,
-    "TIMESTAMP_LTZ": TimestampType, "TIMESTAMPLTZ": TimestampType, "BINARY": BinaryType,
-    "TIMESTAMP_NTZ": TimestampNTZType, "TIMESTAMPNTZ": TimestampNTZType, "VOID": NullType,
-}  # fmt: skip
-_DECIMAL = re.compile(r"(?:DECIMAL|DEC|NUMERIC)(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?")
-
-
-def read_type(text: str) -> DataType | None:
-    """A type from its SQL; None for one that is nested or not known."""
-    text = text.strip().upper()
-    if text in _PLAIN:
-        made: DataType = _PLAIN[text]()
-        return made
-    found = _DECIMAL.fullmatch(text)
-    if found:
-        return DecimalType(int(found[1] or 10), int(found[2] or 0))
-    return None
-
-
 def _arithmetic(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
     a, b = left.kind, right.kind
     if a is None or b is None:
         return _dates(build, name, left, right)
-    if type(a) in _DIGITS and type(b) in _DIGITS:
+    if type(a) in WHOLE_DIGITS and type(b) in WHOLE_DIGITS:
         if name == "/":
             return Mended(None, DoubleType())
         return _integers(build, name, left, right)
     if isinstance(a, DecimalType) or isinstance(b, DecimalType):
-        if _is_real(a) or _is_real(b):
+        if is_real(a) or is_real(b):
             return _as_doubles(build, name, left, right)
         return _decimals(build, name, left, right)
-    numbers = (*_DIGITS, FloatType, DoubleType)
+    numbers = (*WHOLE_DIGITS, FloatType, DoubleType)
     if isinstance(a, numbers) and isinstance(b, numbers):
         if name != "/" and isinstance(a, FloatType) and isinstance(b, FloatType):
             return Mended(None, FloatType())
@@ -289,7 +196,7 @@ def _arithmetic(build: Builder, name: str, left: Operand, right: Operand) -> Men
 
 def _integers(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
     assert left.kind is not None and right.kind is not None
-    kind = _wider(left.kind, right.kind)
+    kind = wider(left.kind, right.kind)
     if name in _REMAINDERS:
         return Mended(None, kind)
     if left.integer is not None and right.integer is not None:
@@ -312,18 +219,18 @@ def _decimals(build: Builder, name: str, left: Operand, right: Operand) -> Mende
         for each, kind in ((left, a), (right, b))
     ]
     whole, scale = _exact_decimal(name, a, b)
-    kind = _adjusted(whole + scale, scale)
+    kind = adjusted(whole + scale, scale)
     if name == "/":
         # the engine cuts digits off: one more is asked for, by which the cast rounds
         more = max(a.scale, kind.scale + 1 - _ENGINE_SCALE)
-        over = DecimalType(min(a.precision - a.scale + more, _PRECISION), more)
+        over = DecimalType(min(a.precision - a.scale + more, PRECISION), more)
         dividend = build.cast(sides[0], type_text(over))
         return Mended(build.cast(build.call("/", dividend, sides[1]), type_text(kind)), kind)
     node = build.call(name, *sides)
     if name in _REMAINDERS:
         # the engine gives some of them another precision
         return Mended(build.cast(node, type_text(kind)), kind)
-    if whole + scale > _PRECISION:
+    if whole + scale > PRECISION:
         return Mended(build.cast(node, type_text(kind)), kind)
     plain = isinstance(left.kind, DecimalType) and isinstance(right.kind, DecimalType)
     return Mended(None if plain else node, kind)
@@ -339,7 +246,7 @@ def _exact_decimal(name: str, a: DecimalType, b: DecimalType) -> tuple[int, int]
     if name in _REMAINDERS:
         least = min(a.precision - a.scale, b.precision - b.scale)
         return least, max(a.scale, b.scale)
-    return a.precision - a.scale + b.scale, max(_LEAST_SCALE, a.scale + b.precision + 1)
+    return a.precision - a.scale + b.scale, max(LEAST_SCALE, a.scale + b.precision + 1)
 
 
 def _as_doubles(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
@@ -403,7 +310,7 @@ def _rounded(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
     if name == "bround" and isinstance(first.kind, DecimalType):
         scale = max(min(places, first.kind.scale), 0)
         whole = first.kind.precision - first.kind.scale + 1
-        kind = _bounded(max(whole, 1 - places) + scale, scale)
+        kind = bounded(max(whole, 1 - places) + scale, scale)
         nodes = [build.cast(first.node, "DOUBLE"), *[each.node for each in operands[1:]]]
         return Mended(build.cast(build.call(name, *nodes), type_text(kind)), kind)
     if name == "bround" or not isinstance(first.kind, DoubleType) or not 0 < places < _EXACT:
@@ -415,7 +322,7 @@ def _rounded(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
     beyond = build.call("-", build.call("-", shifted, build.call("floor", shifted)), half)
     near = build.call("<", build.call("abs", beyond), build.cast(build.text("0.001"), "DOUBLE"))
     small = build.call("<", shifted, build.cast(build.text("1e15"), "DOUBLE"))
-    digits = build.cast(build.cast(first.node, "STRING"), f"DECIMAL({_PRECISION},{places + 5})")
+    digits = build.cast(build.cast(first.node, "STRING"), f"DECIMAL({PRECISION},{places + 5})")
     exact = build.cast(build.call("round", digits, operands[1].node), "DOUBLE")
     node = build.call(
         "if", build.call("and", near, small), exact, build.call(name, first.node, operands[1].node)
@@ -447,39 +354,8 @@ def _text_function(build: Builder, name: str, operands: Sequence[Operand]) -> Me
     return Mended(build.call(name, *nodes), None)
 
 
-def _common_real(left: DataType, right: DataType) -> DataType | None:
-    known = (*_DIGITS, FloatType, DoubleType, DecimalType, StringType)
-    if isinstance(left, FloatType) and isinstance(right, FloatType):
-        return left
-    return DoubleType() if isinstance(left, known) and isinstance(right, known) else None
-
-
-def _is_real(kind: DataType) -> bool:
-    return isinstance(kind, FloatType | DoubleType)
-
-
-def _wider(left: DataType, right: DataType) -> DataType:
-    return max(left, right, key=lambda kind: _ORDER.index(type(kind)))
-
-
 def _decimal_of(operand: Operand) -> DecimalType | None:
     """The decimal as which Spark takes a number; literals need only their own digits."""
-    if isinstance(operand.kind, DecimalType):
-        return operand.kind
-    if operand.integer is not None:
+    if operand.integer is not None and not isinstance(operand.kind, DecimalType):
         return DecimalType(max(len(str(abs(operand.integer))), 1), 0)
-    digits = _DIGITS.get(type(operand.kind))
-    return None if digits is None else DecimalType(digits, 0)
-
-
-def _bounded(precision: int, scale: int) -> DecimalType:
-    return DecimalType(min(precision, _PRECISION), min(scale, _PRECISION))
-
-
-def _adjusted(precision: int, scale: int) -> DecimalType:
-    """A decimal of at most 38 digits that loses digits after the point first."""
-    if precision <= _PRECISION:
-        return DecimalType(precision, scale)
-    whole = precision - scale
-    kept = max(_PRECISION - whole, min(scale, _LEAST_SCALE))
-    return DecimalType(_PRECISION, kept)
+    return as_decimal(operand.kind)

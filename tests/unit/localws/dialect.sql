@@ -542,6 +542,36 @@ SELECT count(t.*) AS whole, count(*) AS all_rows FROM VALUES (1, NULL), (2, 3) A
 --: whole BIGINT, all_rows BIGINT
 [1, 2]
 
+CREATE TABLE shop.stock (id INT, n INT, p DECIMAL(10,2), x DOUBLE, s STRING)
+--: done
+
+INSERT INTO shop.stock VALUES (1, 2147483647, 5.00, 1e7, 'a'), (2, 1 + 1, 2.00, 0.5, 'b' || 1e7D)
+--: 2 changed
+
+INSERT INTO shop.stock VALUES (3, 2147483647 + 1, 1, 1, 'x')
+--: error ARITHMETIC_OVERFLOW 22003
+
+UPDATE shop.stock SET n = n + 1 WHERE id = 1
+--: error ARITHMETIC_OVERFLOW 22003
+
+UPDATE shop.stock SET s = x || '!', p = p / 3 WHERE id = 1
+--: 1 changed
+
+DELETE FROM shop.stock WHERE n + 1 < 0
+--: error ARITHMETIC_OVERFLOW 22003
+
+MERGE INTO shop.stock USING (SELECT 1 AS id) AS u ON stock.id = u.id WHEN MATCHED THEN UPDATE SET n = stock.n + 2
+--: error ARITHMETIC_OVERFLOW 22003
+
+MERGE INTO shop.stock AS t USING (SELECT 1 AS id UNION SELECT 9 AS id) AS u ON t.id = u.id WHEN MATCHED THEN UPDATE SET n = t.n - 2 WHEN NOT MATCHED THEN INSERT (id, n) VALUES (u.id, u.id * 2)
+--: 2 changed
+
+SELECT id, n, p, s FROM shop.stock ORDER BY id
+--: id INT, n INT, p DECIMAL(10,2), s STRING
+[1, 2147483645, "1.67", "1.0E7!"]
+[2, 2, "2.00", "b1.0E7"]
+[9, 18, null, null]
+
 # Text
 
 SELECT CAST(x AS STRING) AS s FROM VALUES (1e7D), (123456.789D), (0.001D), (0.0001D), (-0.0D), (CAST('Infinity' AS DOUBLE)), (CAST('NaN' AS DOUBLE)), (NULL) AS t(x)
