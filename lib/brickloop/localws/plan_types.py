@@ -14,11 +14,7 @@ from typing import Any
 from google.protobuf.message import Message
 from pyspark.errors.exceptions.base import PySparkException
 from pyspark.sql.connect import proto
-from pyspark.sql.types import (
-    DataType,
-    LongType,
-    StructType,
-)
+from pyspark.sql.types import DataType, LongType, StructType
 
 from brickloop.localws.plan_nodes import PlanBuilder, aliased, call, column, integer
 from brickloop.localws.plan_scope import Scope, children_of, is_candidate, sql_text

@@ -20,17 +20,9 @@ from pyspark.sql.types import (
     StringType,
 )
 
-from brickloop.localws.spark_types import (
-    aggregate_kind,
-    read_type,
-)
+from brickloop.localws.spark_types import aggregate_kind, read_type
 from brickloop.localws.sql_context import OWN_VIEW
-from brickloop.localws.sql_nodes import (
-    name_of,
-    number_kind,
-    operands_of,
-    wrappers,
-)
+from brickloop.localws.sql_nodes import name_of, number_kind, operands_of, wrappers
 from brickloop.localws.sql_probe import Probe, sources_of
 from brickloop.localws.sql_trees import has_aggregate
 

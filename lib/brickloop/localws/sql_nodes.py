@@ -6,15 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql.types import (
-    DataType,
-    DecimalType,
-    DoubleType,
-)
+from pyspark.sql.types import DataType, DecimalType, DoubleType
 
-from brickloop.localws.spark_types import (
-    integer_kind,
-)
+from brickloop.localws.spark_types import integer_kind
 from brickloop.localws.sql_context import OWN_VIEW
 from brickloop.localws.sql_trees import is_star
 

@@ -14,12 +14,13 @@ from brickloop.localws.spark_errors import (
     is_unknown,
     unsupported,
 )
-from brickloop.localws.sql_bridge import Bridge, needs_bridge
+from brickloop.localws.sql_bridge import Bridge
 from brickloop.localws.sql_context import Answer, SqlContext
 from brickloop.localws.sql_literals import SqlText, bind
 from brickloop.localws.sql_relations import columns_of
 from brickloop.localws.sql_tokens import Cursor, Token, escape_quotes, read_tokens, string_literal
 from brickloop.localws.sql_trees import generate, parse, read_path_versions
+from brickloop.localws.sql_triggers import needs_bridge
 
 _UNRESOLVED = re.compile(r"with name (`[^`]+`(?:\.`[^`]+`)*) cannot be resolved")
 _RETRIES = 20

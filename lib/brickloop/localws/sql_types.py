@@ -10,21 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyspark.errors.exceptions.base import PySparkException
-from pyspark.sql.types import (
-    DataType,
-    NullType,
-    StringType,
-    StructField,
-    StructType,
-)
+from pyspark.sql.types import DataType, NullType, StringType, StructField, StructType
 
 from brickloop.localws.json_text import json_text
-from brickloop.localws.spark_types import (
-    aggregate_kind,
-    common_type,
-    is_real,
-    type_text,
-)
+from brickloop.localws.spark_types import aggregate_kind, common_type, is_real, type_text
 from brickloop.localws.sql_context import OWN_VIEW
 from brickloop.localws.sql_kinds import Kinds
 from brickloop.localws.sql_nodes import (

@@ -589,6 +589,10 @@ SELECT CAST(x AS STRING) AS a, x || '' AS b, concat(x, '!') AS c, concat_ws('-',
 --: a STRING, b STRING, c STRING, d STRING, e STRING
 ["1.2345678E7", "1.2345678E7", "1.2345678E7!", "1.2345678E7-a", "1.2345678E7"]
 
+SELECT n::string AS a, string(n) AS b FROM VALUES (1e8D) AS t(n)
+--: a STRING, b STRING
+["1.0E8", "1.0E8"]
+
 SELECT CAST(array(1e10D, 0.5D) AS STRING) AS s
 --: s STRING
 ["[1.0E10, 0.5]"]

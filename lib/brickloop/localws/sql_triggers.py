@@ -1,0 +1,85 @@
+"""What in a statement shows that the engine alone would not answer it as Databricks does."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from brickloop.localws.sql_context import SqlContext
+from brickloop.localws.sql_tokens import Token
+from brickloop.localws.typed_rules import TEXT_OPERANDS
+
+if TYPE_CHECKING:
+    pass
+
+_WORDS = frozenset(
+    {"QUALIFY", "PIVOT", "RECURSIVE", "TABLESAMPLE", "INFORMATION_SCHEMA", "UNION", "EXCEPT",
+     "INTERSECT", "MINUS", "CASE", "RANGE"}
+)  # fmt: skip
+_CALLS = frozenset(
+    {"APPROX_PERCENTILE", "DECODE", "IFF", "PERCENTILE_APPROX", "READ_FILES", "TABLE_CHANGES",
+     "GET_JSON_OBJECT", "LEN", "TRANSFORM_KEYS", "TRANSFORM_VALUES", "EXPLODE", "EXPLODE_OUTER",
+     "POSEXPLODE", "POSEXPLODE_OUTER", "DATE_TRUNC", "DATEDIFF", "DATE_DIFF", "SUM", "AVG", "MEAN",
+     "IF", "STRING", "TO_JSON", "TIMESTAMP_SECONDS", "MOD", "PMOD",
+     "ROUND", "BROUND", "REGEXP_COUNT", "COALESCE", "NVL", "NVL2", "IFNULL"}
+) | {name.upper() for name in TEXT_OPERANDS}  # fmt: skip
+_OPERATORS = frozenset({"+", "-", "/", "%", "||"})
+_NUMERIC = re.compile(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?")
+
+
+def needs_bridge(context: SqlContext, tokens: tuple[Token, ...]) -> bool:
+    """Whether the statement shows something that the engine lacks."""
+    functions: set[str] | None = None
+    for index, token in enumerate(tokens):
+        after = tokens[index + 1] if index + 1 < len(tokens) else None
+        if token.kind == "sign":
+            if token.text == "::" and _is(after, "STRING"):
+                return True
+            if token.text == "|>" or (token.text == "*" and _is(after, "EXCEPT", "EXCLUDE")):
+                return True
+            if token.text == "*" and index > 1 and tokens[index - 1].text == ".":
+                if _is(after, ")"):
+                    return True
+                continue
+            if token.text == ":" and index and _is_path(tokens[index - 1], token):
+                return True
+            if token.text in _OPERATORS or (token.text == "*" and _multiplies(tokens, index)):
+                return True
+            continue
+        if token.kind == "string" and _NUMERIC.fullmatch(token.text[1:-1].strip()):
+            return True
+        word = token.upper
+        if word == "AS" and _is(after, "STRING"):
+            return True
+        if word in _WORDS:
+            return True
+        if word == "ALL" and index and tokens[index - 1].upper == "BY":
+            return True
+        if word in {"LIKE", "ILIKE"} and _is(after, "ANY", "ALL", "SOME"):
+            return True
+        if after is not None and after.text == "(" and token.is_name:
+            if word in _CALLS:
+                return True
+            if functions is None:
+                functions = context.registry.function_names() | set(context.temporary_functions)
+            if functions and token.value.lower() in functions:
+                return True
+    return False
+
+
+def _is(token: Token | None, *words: str) -> bool:
+    return token is not None and token.upper in words
+
+
+def _multiplies(tokens: tuple[Token, ...], index: int) -> bool:
+    """Whether a star is the operator, not all columns."""
+    before = tokens[index - 1] if index else None
+    return before is not None and (
+        before.kind in {"number", "quoted", "string"}
+        or before.text in {")", "]"}
+        or (before.kind == "word" and before.upper not in {"SELECT", "ALL", "DISTINCT"})
+    )
+
+
+def _is_path(before: Token, colon: Token) -> bool:
+    return before.end == colon.start and (before.is_name or before.text in {")", "]"})
