@@ -33,6 +33,7 @@ by_day = daily.pivot_table(index="day", columns="country", values="revenue", agg
 figure, axes = plt.subplots(figsize=(8, 4.5))
 axes.stackplot(by_day.index, by_day.T.to_numpy(), labels=by_day.columns, alpha=0.85)
 axes.set(ylabel="revenue", title="Revenue by day and country")
+axes.set_ylim(top=1.15 * by_day.sum(axis=1).max())  # room for the legend
 axes.legend(loc="upper left", ncols=5)
 figure.autofmt_xdate()
 output.add_figure("Revenue by day", figure)
@@ -44,7 +45,7 @@ plt.close(figure)  # it is in the output; without this it would be shown twice
 ordered = products.sort_values("revenue")
 figure, axes = plt.subplots(figsize=(8, 3.5))
 axes.barh(ordered["product"], ordered["revenue"], color="#0f766e")
-axes.set(xlabel="revenue")
+axes.set(xlabel="revenue", title="Revenue by product")
 figure.tight_layout()
 output.add_figure("Revenue by product", figure)
 plt.close(figure)

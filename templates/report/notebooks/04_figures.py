@@ -38,7 +38,7 @@ ordered = recession.iloc[::-1]
 figure, axes = plt.subplots(figsize=(8, 5))
 colours = [ROSE if back is not None and back == back else FELL for back in ordered["back_month"]]
 axes.barh(ordered["sector"], ordered["lost_percent"], color=colours)
-axes.set(xlabel="jobs lost from peak to trough, %", title="Green: above the old peak again")
+axes.set(xlabel="jobs lost from peak to trough, %", title="Green: came back to the old peak")
 figure.tight_layout()
 output.add_figure("Lost and regained", figure)
 plt.close(figure)
@@ -51,7 +51,7 @@ output.metadata["worst_sector"] = worst["sector"]
 output.add_markdown(
     "What to remember",
     f"- **{worst['sector'].capitalize()}** lost {worst['lost_percent']:.0f} % of its jobs.\n"
-    f"- {back} of {len(recession)} sectors have more jobs than before the recession.\n"
+    f"- {back} of {len(recession)} sectors came back to their peak.\n"
     f"- All sectors together: {recession['lost'].sum() / 1000:.1f} million jobs from each one's peak to its trough.",
 )
 output.close()
