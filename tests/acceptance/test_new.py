@@ -32,7 +32,9 @@ def test_a_project_runs_at_once_and_its_tests_pass(tmp_path, there, template):
     assert made.returncode == 0, made.stderr
     folder = tmp_path / name
     assert {line.removeprefix(f"{name}/") for line in made.stdout.splitlines()} == {
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and ".brickloop" not in path.parts
     }
     unresolved = type_command(folder, "invoke", "graph", "--unresolved", **there)
     assert unresolved.stdout == "everything that notebooks name can be seen\n", unresolved

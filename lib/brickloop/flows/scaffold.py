@@ -117,7 +117,11 @@ def write_project(folder: Path, template: str, name: str, *, dry_run: bool = Fal
     files = plan_project(forms, template)
     _check_folder(folder)
     if not dry_run:
+        from brickloop.flows.sync_session import write_schemas
+
         _write(folder, files)
+        # what $schema points to: in a clone the first sync writes it
+        write_schemas(folder / ".brickloop")
     return Written(folder, forms, template, tuple(one.relative for one in files))
 
 

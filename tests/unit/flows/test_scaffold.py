@@ -33,10 +33,11 @@ NEEDED = {
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file's content, but for what brickloop keeps for itself."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and ".brickloop" not in path.parts
     }
 
 
@@ -53,6 +54,8 @@ def test_a_project_is_whole_and_bears_its_name(tmp_path, template):
     settings = scaffold.tomllib.loads(files["pyproject.toml"].decode())
     assert settings["project"]["name"] == "sales-2024"
     sync = parse_sync_file(tmp_path / ".databricks_sync.json", files[".databricks_sync.json"])
+    schema = tmp_path / "Sales 2024" / json.loads(files[".databricks_sync.json"])["$schema"]
+    assert json.loads(schema.read_text())["title"] == ".databricks_sync.json"
     assert [(pair.local, pair.workspace) for pair in sync.pairs] == [("notebooks", "~/sales_2024")]
     for relative in (".vscode/settings.json", ".vscode/extensions.json", ".vscode/tasks.json"):
         assert json.loads(files[relative])
