@@ -90,7 +90,7 @@ def examine(
         "project": lambda: project.check_project(root),
         "git": lambda: project.check_git(root),
         "disk": lambda: project.check_disk(root),
-        "local": lambda: project.check_local(root),
+        "local": lambda: project.check_local(root, settings.text("local.engine")),
         "locks": lambda: project.check_locks(root),
     }
     if target is not None and not offline:

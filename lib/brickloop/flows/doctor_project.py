@@ -7,11 +7,13 @@ import importlib.metadata
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from brickloop import launcher
 from brickloop.config.sync_file import FILE_NAME
@@ -22,6 +24,9 @@ _STATE = ".brickloop"
 _LITTLE = 1024**3
 _TOO_LITTLE = 100 * 1024**2
 _GIT_SECONDS = 5.0
+_ENGINE_SECONDS = 5.0
+_ENGINE_PORT = 15002
+"""Where Spark Connect listens unless it is told otherwise."""
 _OLD_SECONDS = 600.0
 _SETTINGS_CODE = 2
 _PROCESS = re.compile(r"process (\d+)")
@@ -122,8 +127,31 @@ def check_disk(root: Path) -> Checked:
     return Checked(facts, tuple(findings))
 
 
-def check_local(root: Path) -> Checked:
-    """The local workspace's state; one that does not run is not started."""
+def check_local(root: Path, engine: str | None = None) -> Checked:
+    """The local workspace's state; one that does not run is not started.
+
+    ``engine`` is the address of an engine that is not its own: whether that answers.
+    """
+    found = _check_server(root)
+    wrong = _silent_engine(engine) if engine and engine.startswith("sc://") else None
+    return Checked(found.facts, (*found.findings, wrong)) if wrong else found
+
+
+def _silent_engine(address: str) -> Finding | None:
+    parts = urlsplit(address)
+    try:
+        place = (parts.hostname or "", parts.port or _ENGINE_PORT)
+        socket.create_connection(place, timeout=_ENGINE_SECONDS).close()
+    except (OSError, ValueError) as failure:
+        host = parts.netloc.rpartition("@")[2]
+        return warning(
+            f"the engine of the local workspace, sc://{host}, does not answer: {failure}",
+            "start it, or take local.engine out of the settings",
+        )
+    return None
+
+
+def _check_server(root: Path) -> Checked:
     folder = root / _STATE / "local"
     record = launcher.read_record(folder)
     server = launcher.find_running(folder)

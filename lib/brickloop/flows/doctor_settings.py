@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ from brickloop.runtime.redaction import redact
 _SETTINGS_CODE = 2
 # what is no setting and has a meaning all the same
 _OTHERS = frozenset({"BRICKLOOP_JUNIT", "BRICKLOOP_SUMMARY"})
+# of an engine's address: sc://host:15002/;token=...
+_SECRET_PART = re.compile(r"(?i)((?:token|secret|password|key)=)[^;&\s]+")
 _CHOICES = {"on_interrupt": ("cancel", "detach"), "offline": ("true", "false")}
 # what may be shown; of all other credentials only that they are set
 _SHOWN = frozenset(
@@ -215,7 +218,7 @@ def _wrong_values(settings: Settings) -> list[Finding]:
 
 def _shown_setting(value: str | None) -> str | None:
     if value is None or not value.lstrip().startswith("{"):
-        return redact(value) if value else value
+        return redact(_SECRET_PART.sub(r"\1(set)", value)) if value else value
     # a job cluster's settings may hold anything, its environment above all
     try:
         names = sorted(json.loads(value))

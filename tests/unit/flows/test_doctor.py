@@ -366,3 +366,18 @@ def test_the_way_to_the_workspace_is_said(monkeypatch, env, way):
         monkeypatch.setenv(name, value)
     target = Target("remote", "x", "https://workspace.example.com")
     assert doctor_machine.check_proxy(target).facts["workspace_by"] == way
+
+
+def test_an_engine_that_does_not_answer_is_said_and_its_token_is_not(tmp_path, monkeypatch):
+    import socket
+
+    monkeypatch.setenv("BRICKLOOP_LOCAL_ENGINE", f"sc://127.0.0.1:9/;token={SECRET[4:]}xyz")
+    diagnosis = doctor.examine(tmp_path, offline=True)
+    (found,) = _found(diagnosis, "local")
+    assert "sc://127.0.0.1:9, does not answer" in found.what
+    shown = json.dumps(diagnosis.as_json())
+    assert "token=(set)" in shown
+    assert SECRET[4:] not in shown
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"sc://127.0.0.1:{server.getsockname()[1]}"
+        assert doctor_project.check_local(tmp_path, address).findings == ()
