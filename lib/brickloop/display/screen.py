@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
+from brickloop.display.windows_console import take_escapes
+
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAMES_ASCII = "|/-\\"
 _REDRAW_SECONDS = 0.12
@@ -222,6 +224,7 @@ def clock(seconds: float) -> str:
     return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
 
 
+take_escapes()
 SCREEN = Screen()
 """The one of this process."""
 
