@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue
 from databricks.sdk.service.jobs import (
@@ -319,3 +320,20 @@ def test_a_repair_runs_what_failed_and_keeps_the_rest(bench: Bench) -> None:
     assert sorted(history[2].task_run_ids or []) == sorted(
         [found["bad"].run_id or 0, found["after"].run_id or 0]
     )
+
+
+def test_the_pages_of_such_runs_open(bench: Bench) -> None:
+    path = bench.notebook()
+    inner = bench.job(bench.task("main", path, given="inner"))
+    loop = ForEachTask('["a", "b"]', bench.task("each", path, given="{{input}}"))
+    run = bench.run(
+        bench.job(
+            Task(task_key="if", condition_task=ConditionTask(ConditionTaskOp.EQUAL_TO, "1", "1")),
+            Task(task_key="loop", for_each_task=loop),
+            Task(task_key="calls", run_job_task=RunJobTask(inner)),
+        )
+    )
+    assert state(run) == ("TERMINATED", "SUCCESS")
+    for shown in (run, *(run.tasks or [])):
+        page = requests.get(shown.run_page_url or "", timeout=30)
+        assert page.status_code == 200 and "SUCCESS" in page.text.upper()

@@ -153,9 +153,8 @@ class DevKernel:
                         job,
                         lambda event: self._say("command", id=request.id, command=event["command"]),
                     )
-            if outcome.status != "success":
-                # whatever it had the engine do may go on there
-                self._compute.look_after_stop(endpoint)
+            # whatever it had the engine do, and did not wait for, may go on there
+            self._compute.look_after_stop(endpoint)
             return outcome
         finally:
             shutil.rmtree(self._layout.runs / str(request.id), ignore_errors=True)

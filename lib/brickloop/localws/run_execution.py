@@ -306,9 +306,8 @@ class RunExecution:
                 self._runs.advance(attempt.run_id, LifeCycle.RUNNING)
                 with _time_limit(attempt.spec.get("timeout_seconds") or 0, end_it):
                     outcome = pool.run(replace(job, engine=endpoint), log.record)
-            if outcome.status != "success":
-                # whatever it had the engine do may go on there
-                self._runner.compute.look_after_stop(endpoint)
+            # whatever it had the engine do, and did not wait for, may go on there
+            self._runner.compute.look_after_stop(endpoint)
             log.finish()
         return _ending(outcome, timed_out.is_set()), vars(outcome)
 

@@ -277,8 +277,10 @@ class SqlSession:
             self._canceled.add(tag)
             self._interrupt_on(tag)
             self.on_stop(self.endpoint)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._moving)
+            self.closed = True
         _end_quietly(self._spark)
-        self.closed = True
 
     @property
     def is_quiet(self) -> bool:
@@ -294,8 +296,8 @@ class SqlSession:
         come meanwhile wait.
         """
         with self._changed:
-            if not self._rests():
-                return False
+            if self.closed or not self._rests():
+                return self.closed
             self._moving = True
         old = self._spark
         try:
