@@ -19,6 +19,7 @@ from brickloop.config.profile import resolve_target
 from brickloop.config.settings import DEFAULTS, DESCRIPTIONS, SAID_EACH_TIME, variable_of
 from brickloop.config.tables import PER_PROJECT
 from brickloop.graph import commands as doit_commands
+from brickloop.localws.api import ENDPOINTS
 from brickloop.tasks import namespace
 from docs.make.pages import ROOT
 
@@ -32,6 +33,7 @@ _GROUPS = {
     "state": "What is known, on another machine",
     "sync": "Sync",
 }
+_VERSIONED = re.compile(r"/api/(\d\.\d)(/.*)")
 _EXAMPLE = re.compile(r"(?s)\s*\bExamples?: (.*)$")
 _DOIT = (
     ("run", "Run", "`doit` alone is `doit run`"),
@@ -88,6 +90,12 @@ command has one. A flag wins over the variable, that over the target, that over
 
 | setting | meaning | default | variable | in a target |
 |---|---|---|---|---|"""
+_LOCAL_API_HEAD = """# The local workspace's endpoints
+
+{made}
+What the [local workspace](../local-workspace.md) answers. Anything else of `/api/` is answered with
+501 and the name of the endpoint, never with an empty success. A `*` stands for the rest of a path.
+"""
 _ERRORS_HEAD = """# Errors and exit codes
 
 {made}
@@ -122,6 +130,7 @@ def made() -> dict[str, str]:
         "python.md": python_page(),
         "settings.md": settings_page(),
         "errors.md": errors_page(),
+        "local-api.md": local_api_page(),
     }
 
 
@@ -299,6 +308,28 @@ def errors_page() -> str:
     lines = [_ERRORS_HEAD.format(made=MADE)]
     lines += _tree(errors.BrickloopError, 0)
     return "\n".join([*lines, ""])
+
+
+def local_api_page() -> str:
+    """The endpoints of the local workspace with what their handlers say of themselves."""
+    parts: dict[str, dict[tuple[str, str], list[str]]] = {}
+    says: dict[tuple[str, str], str] = {}
+    for endpoint in ENDPOINTS:
+        found = _VERSIONED.fullmatch(endpoint.path)
+        version, path = (found[1], found[2]) if found else ("", endpoint.path)
+        area = path.strip("/").partition("/")[0] if found else "pages and sessions"
+        key = (endpoint.method, path)
+        parts.setdefault(area, {}).setdefault(key, []).append(version)
+        handler = endpoint.handler or endpoint.stream
+        says[key] = inspect.cleandoc(inspect.getdoc(handler) or "").partition("\n")[0]
+    lines = [_LOCAL_API_HEAD.format(made=MADE)]
+    for area in sorted(parts):
+        lines += [f"## {area}", "", "| | API | |", "|---|---|---|"]
+        for (method, path), versions in parts[area].items():
+            spelled = ", ".join(dict.fromkeys(versions))
+            lines.append(f"| `{method} {path}` | {spelled} | {_cell(says[method, path])} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _tree(error: type[errors.BrickloopError], depth: int) -> Iterator[str]:

@@ -99,7 +99,8 @@ def test_few_blocks_are_not_run_and_each_says_why():
 def test_what_is_called_text_holds_no_commands():
     for page in pages():
         for block in blocks(page):
-            if block.language == "text":
+            # rows of figures are named after the commands that were measured
+            if block.language == "text" and page != "docs/benchmarks.md":
                 assert not re.search(r"(?m)^(\$ )?(doit|invoke|pip|uvx?) ", block.text), block.place
 
 
