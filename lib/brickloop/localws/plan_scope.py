@@ -79,24 +79,38 @@ class Types(Protocol):
         """An expression that is SQL, mended."""
 
 
+class Columns(Protocol):
+    """Knows the types of a relation's columns."""
+
+    def kind_of(self, name: str) -> DataType | None:
+        """The type of a column by its name in lower case, None where it is not known."""
+
+
 class Scope:
     """The expressions of one relation, over what it stands on."""
 
-    def __init__(self, types: Types, source: Any) -> None:
+    def __init__(self, types: Types, source: Any, columns: Columns) -> None:
+        self._columns = columns
         self._types = types
         self._source = source
         self._build = PlanBuilder()
         self._kinds: dict[bytes, DataType | None] = {}
 
     def learn(self, targets: list[Any]) -> None:
-        """Ask for the types of all columns at once."""
+        """Find the types of all columns; those that no name tells are asked for at once."""
         found = {
             each.SerializeToString(deterministic=True): each
             for target in targets
             for each in _columns(target)
         }
-        kinds = self._types.kinds(self._source, list(found.values()))
-        self._kinds.update(zip(found, kinds, strict=True))
+        for key, each in found.items():
+            name = each.unresolved_attribute.unparsed_identifier.strip("`").lower()
+            kind = self._columns.kind_of(name)
+            if kind is not None:
+                self._kinds[key] = kind
+        open_ = [key for key in found if key not in self._kinds]
+        kinds = self._types.kinds(self._source, [found[key] for key in open_])
+        self._kinds.update(zip(open_, kinds, strict=True))
 
     def mend(
         self, expression: Any, given: dict[str, DataType | None] | None = None

@@ -24,6 +24,11 @@ _EXPRESSIONS = {
     "project": "expressions", "filter": "condition", "with_columns": "aliases",
     "aggregate": "aggregate_expressions", "sort": "order",
 }  # fmt: skip
+_PASSING = frozenset({"filter", "sort", "limit", "offset", "tail"})
+"""Relations with the columns of what they stand on."""
+_RELATION = "spark.connect.Relation"
+_HOLDERS = frozenset({_RELATION, "spark.connect.Expression"})
+"""What else in a relation can hold one."""
 _SEEN = "seen"
 _MEMORY = 512
 _SECONDS = 5.0
@@ -49,6 +54,40 @@ def infers(read: Any) -> bool:
     return options.get("inferschema") == "true"
 
 
+class Columns:
+    """The types of a relation's columns, asked for when the first one is needed."""
+
+    def __init__(self, ask: Callable[[], dict[str, DataType]]) -> None:
+        self._ask = ask
+        self._own: dict[str, DataType | None] = {}
+        self._found: dict[str, DataType] | None = None
+
+    def kind_of(self, name: str) -> DataType | None:
+        """The type of a column, None where it is not known."""
+        if name in self._own:
+            return self._own[name]
+        if self._found is None:
+            self._found = self._ask()
+        return self._found.get(name)
+
+    def over(self, own: dict[str, DataType | None]) -> Columns:
+        """These columns with others on top."""
+        made = Columns(dict)
+        made._own = {**self._own, **own}
+        made._ask = self._known
+        return made
+
+    def _known(self) -> dict[str, DataType]:
+        if self._found is None:
+            self._found = self._ask()
+        return self._found
+
+
+def _given(aliases: Any, kinds: list[DataType | None]) -> dict[str, DataType | None]:
+    names = [each.name[0].lower() if len(each.name) == 1 else "" for each in aliases]
+    return dict(zip(names, kinds, strict=True))
+
+
 class PlanTypist:
     """Mends the plans of one session."""
 
@@ -61,6 +100,9 @@ class PlanTypist:
 
     def mend(self, message: Any) -> None:
         """Mend every relation in a request."""
+        if message.DESCRIPTOR.full_name == _RELATION:
+            self._relation(message)
+            return
         for field, value in message.ListFields():
             if field.type != field.TYPE_MESSAGE:
                 continue
@@ -69,37 +111,55 @@ class PlanTypist:
             elif not field.message_type.GetOptions().map_entry:
                 for item in value:
                     self.mend(item)
-        if message.DESCRIPTOR.full_name == "spark.connect.Relation":
-            self._relation(message)
 
     def forget(self) -> None:
         """Tables may have other columns from now on."""
         self._known.clear()
 
-    def _relation(self, relation: Any) -> None:
-        kind = relation.WhichOneof("rel_type")
+    def _relation(self, relation: Any) -> Columns:
+        """Mend a relation and what it stands on; the columns that it gives."""
+        kind = relation.WhichOneof("rel_type") or ""
+        inner = getattr(relation, kind) if kind else relation
+        below: Columns | None = None
+        for field, value in inner.ListFields():
+            if field.type != field.TYPE_MESSAGE:
+                continue
+            if field.name == "input" and isinstance(value, Message):
+                below = self._relation(value)
+            elif field.message_type.full_name in _HOLDERS:
+                for each in [value] if isinstance(value, Message) else value:
+                    self.mend(each)
         if kind == "read" and infers(relation.read):
             self._small_integers(relation)
-        if kind == "set_op":
+        elif kind == "set_op":
             self._sides(relation.set_op)
-        field = _EXPRESSIONS.get(kind or "")
-        if field is None:
-            return
+        elif kind in _EXPRESSIONS and below is not None:
+            return self._expressions(relation, kind, below)
+        if kind in _PASSING and below is not None:
+            return below
+        return Columns(lambda: self._schema(relation))
+
+    def _expressions(self, relation: Any, kind: str, below: Columns) -> Columns:
         inner = getattr(relation, kind)
-        targets = list(_targets(inner, field))
+        targets = list(_targets(inner, _EXPRESSIONS[kind]))
         if kind == "aggregate":
             if inner.HasField("pivot"):
-                return
+                return Columns(lambda: self._schema(relation))
             targets = list(inner.grouping_expressions) + targets
+        above = below if kind in _PASSING else Columns(lambda: self._schema(relation))
+        scope = Scope(self, inner.input, below)
         if not any(_holds_candidate(each) for each in targets):
-            return
-        scope = Scope(self, inner.input)
+            if kind == "with_columns":
+                scope.learn(targets)
+                return below.over(_given(inner.aliases, [scope.mend(each)[1] for each in targets]))
+            return above
         scope.learn(targets)
         untitled = [
             index for index, each in enumerate(targets)
             if kind in {"project", "aggregate"} and each.WhichOneof("expr_type") != "alias"
         ]  # fmt: skip
-        made = [scope.mend(each)[0] for each in targets]
+        mended = [scope.mend(each) for each in targets]
+        made = [new for new, _ in mended]
         changed = [index for index, new in enumerate(made) if new is not None]
         titles = self._titles(relation, targets) if set(untitled) & set(changed) else []
         for index in changed:
@@ -107,6 +167,20 @@ class PlanTypist:
             if index in untitled and titles:
                 new = aliased(new, titles[index])
             targets[index].CopyFrom(new)
+        if kind == "with_columns":
+            return below.over(_given(inner.aliases, [found for _, found in mended]))
+        return above
+
+    def _schema(self, relation: Any) -> dict[str, DataType]:
+        """The types of a relation's columns; none where two have one name."""
+        try:
+            schema = self._analyse(relation)
+        except PySparkException:
+            return {}
+        names = [name.lower() for name in schema.names]
+        if len(set(names)) != len(names):
+            return {}
+        return dict(zip(names, [field.dataType for field in schema.fields], strict=True))
 
     def _titles(self, relation: Any, targets: list[Any]) -> list[str]:
         try:
