@@ -214,8 +214,10 @@ def _heard(original: Callable[..., Any], tell: Tell, recorder: Recorder) -> Call
             with contextlib.suppress(Exception):
                 tell(recorder, args, kwargs)
             result = original(*args, **kwargs)
-            with contextlib.suppress(Exception):
-                _tell_leaves(recorder, result)
+            if recorder.has_time:
+                # each look is a question to the JVM
+                with recorder.spending(), contextlib.suppress(Exception):
+                    _tell_leaves(recorder, result)
             return result
         finally:
             _inside.busy = False

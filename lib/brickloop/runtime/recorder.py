@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .redaction import redact
@@ -36,7 +36,7 @@ _MOST_FILES = 5_000
 _LONGEST_TEXT = 100_000
 _FREE_SECONDS = 1.0
 _SHARE = 0.02
-"""Of the notebook's time that writing between cells may take, beyond the free seconds."""
+"""Of the notebook's time that recording may take, beyond the free seconds."""
 _ANSWER_SECONDS = 5.0
 # as they are now: a notebook may replace them
 _here, _normal = os.getcwd, os.path.normpath
@@ -110,18 +110,30 @@ class Recorder:
         """Write what was heard so far, if there is anything new."""
         if os.getpid() != self._owner:
             return
-        with contextlib.suppress(Exception):
-            begun = time.monotonic()
+        with self.spending(), contextlib.suppress(Exception):
             text = json.dumps(self._facts())
             if text != self._written:
                 self._sink.put(OBSERVED_NAME, text.encode("ascii"))
                 self._written = text
-            self._spent += time.monotonic() - begun
 
     def write_between_cells(self) -> None:
-        """As ``write``, unless that has taken too large a share of the notebook's time already."""
-        if self._spent <= _FREE_SECONDS + _SHARE * (time.monotonic() - self._begun):
+        """As ``write``, unless recording has taken too long already."""
+        if self.has_time:
             self.write()
+
+    @property
+    def has_time(self) -> bool:
+        """Whether recording has taken no more of the notebook's time than it may."""
+        return self._spent <= _FREE_SECONDS + _SHARE * (time.monotonic() - self._begun)
+
+    @contextlib.contextmanager
+    def spending(self) -> Iterator[None]:
+        """Count the time that something takes."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent += time.monotonic() - begun
 
     def _facts(self) -> dict[str, Any]:
         self._ask_namespace()
