@@ -173,6 +173,8 @@ def text_column(array: pa.Array, kind: DataType, zone: str) -> pa.Array:
         values = array.to_pylist()
         texts = [None if each is None else format(each, "f") for each in values]
         return pa.array(texts, pa.string())
+    if pa.types.is_interval(array.type):
+        return pa.array([_write_calendar(each) for each in array.to_pylist()], pa.string())
     return pa.array([None if each is None else str(each) for each in array.to_pylist()])
 
 
@@ -255,6 +257,27 @@ def _microseconds(array: pa.Array) -> list[int | None]:
             else each.days * _DAY_SECONDS * _MICROSECONDS + each.nanoseconds // 1000
         )
     return found
+
+
+def _write_calendar(value: Any) -> str | None:
+    """An interval of months, days and time as Spark writes it: ``1 years 2 months 3.5 seconds``."""
+    if value is None:
+        return None
+    nanoseconds = abs(value.nanoseconds)
+    minutes, rest = divmod(nanoseconds, 60_000_000_000)
+    sign = -1 if value.nanoseconds < 0 else 1
+    parts = [
+        (int(value.months / 12), "years"),
+        (value.months - int(value.months / 12) * 12, "months"),
+        (value.days, "days"),
+        (sign * (minutes // 60), "hours"),
+        (sign * (minutes % 60), "minutes"),
+    ]
+    shown = [f"{number} {word}" for number, word in parts if number]
+    if rest:
+        seconds = f"{rest / 1e9:.6f}".rstrip("0").rstrip(".")
+        shown.append(f"{'-' if sign < 0 else ''}{seconds} seconds")
+    return " ".join(shown) or "0 seconds"
 
 
 def _write_months(months: int | None) -> str | None:

@@ -18,6 +18,7 @@ from pyspark.sql.types import DataType, LongType, StructType
 
 from brickloop.localws.plan_nodes import PlanBuilder, aliased, call, column, integer
 from brickloop.localws.plan_scope import Scope, children_of, is_candidate, sql_text
+from brickloop.localws.spark_errors import refused_intersection
 from brickloop.localws.spark_types import common_type, type_text
 
 _EXPRESSIONS = {
@@ -29,6 +30,7 @@ _PASSING = frozenset({"filter", "sort", "limit", "offset", "tail"})
 _RELATION = "spark.connect.Relation"
 _HOLDERS = frozenset({_RELATION, "spark.connect.Expression"})
 """What else in a relation can hold one."""
+_INTERSECT = proto.SetOperation.SET_OP_TYPE_INTERSECT
 _SEEN = "seen"
 _MEMORY = 512
 _SECONDS = 5.0
@@ -293,6 +295,8 @@ class PlanTypist:
 
     def _sides(self, union: Any) -> None:
         """Bring both sides of a union to the types that Spark gives the result."""
+        if union.is_all and union.set_op_type == _INTERSECT:
+            raise refused_intersection()
         inputs = [union.left_input, union.right_input]
         try:
             schemas = [self._analyse(each) for each in inputs]

@@ -222,3 +222,8 @@ def made(kind: type[Any], condition: str, message: str, place: str = "") -> Exce
 def _ticked(name: str) -> str:
     parts = name.replace("`", "").split(".")
     return ".".join(f"`{part}`" for part in parts)
+
+
+def refused_intersection() -> Exception:
+    """The error for INTERSECT ALL, of which the engine gives too many rows."""
+    return unsupported("INTERSECT ALL", "Number the rows with row_number() and use INTERSECT.")

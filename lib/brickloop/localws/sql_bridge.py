@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from brickloop.localws.spark_errors import unsupported
+from brickloop.localws.spark_errors import refused_intersection, unsupported
 from brickloop.localws.sql_context import OWN_VIEW, SqlContext
 from brickloop.localws.sql_functions import expand_function, find_function
 from brickloop.localws.sql_probe import Probe, sources_of
@@ -141,6 +141,8 @@ class Bridge:
         ):
             self.changed = self._typist.mend_scope(node) or self.changed
         elif isinstance(node, exp.SetOperation):
+            if isinstance(node, exp.Intersect) and not node.args.get("distinct"):
+                raise refused_intersection()
             self.changed = self._typist.mend_sides(node) or self.changed
         elif isinstance(node, exp.Func):
             new = self._function(node)

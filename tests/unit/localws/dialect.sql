@@ -572,6 +572,14 @@ SELECT id, n, p, s FROM shop.stock ORDER BY id
 [2, 2, "2.00", "b1.0E7"]
 [9, 18, null, null]
 
+SELECT 1 AS n UNION ALL SELECT 2 INTERSECT SELECT 2 ORDER BY n
+--: n INT
+[1]
+[2]
+
+SELECT 1 AS n INTERSECT ALL SELECT 1
+--: UNSUPPORTED INTERSECT ALL
+
 # Text
 
 SELECT CAST(x AS STRING) AS s FROM VALUES (1e7D), (123456.789D), (0.001D), (0.0001D), (-0.0D), (CAST('Infinity' AS DOUBLE)), (CAST('NaN' AS DOUBLE)), (NULL) AS t(x)
@@ -649,6 +657,10 @@ SELECT sum(v) OVER (ORDER BY d RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRE
 [1, 1]
 [3, 3]
 [5, 5]
+
+SELECT make_interval(1, 2, 0, 3, 4, 0, 5.5) AS a, make_interval() AS b
+--: a INTERVAL, b INTERVAL
+["1 years 2 months 3 days 4 hours 5.5 seconds", "0 seconds"]
 
 SELECT timestamp_seconds(1.23) AS a, timestamp_seconds(2) AS b
 --: a TIMESTAMP, b TIMESTAMP
