@@ -69,7 +69,7 @@ def check_settings(
     findings += _wrong_values(settings)
     facts = {
         name: {
-            "value": _shown_setting(settings.text(name)),
+            "value": _shown_setting(name, settings.text(name)),
             "source": settings[name].source,
             "description": DESCRIPTIONS.get(name, ""),
         }
@@ -216,7 +216,9 @@ def _wrong_values(settings: Settings) -> list[Finding]:
     return found
 
 
-def _shown_setting(value: str | None) -> str | None:
+def _shown_setting(name: str, value: str | None) -> str | None:
+    if name == "host" and value:
+        return _shown_credential(name, value)
     if value is None or not value.lstrip().startswith("{"):
         return redact(_SECRET_PART.sub(r"\1(set)", value)) if value else value
     # a job cluster's settings may hold anything, its environment above all

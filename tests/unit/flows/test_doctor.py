@@ -104,6 +104,7 @@ def test_no_secret_is_shown_wherever_it_stands(tmp_path, monkeypatch, capsys):
     config.chmod(0o644)
     (tmp_path / "pyproject.toml").write_text(
         '[tool.brickloop]\nprofile = "dev"\n'
+        f"host = 'https://{SECRET}@dev.example.com'\n"
         "[tool.brickloop.compute]\nspark_version = '15.4.x-scala2.12'\n"
         f"spark_env_vars = {{ KEY = '{SECRET}' }}\n"
     )
