@@ -265,13 +265,15 @@ def section(result: JobResult, title: str) -> Section:
 
 
 def rows(table: Any) -> list[dict[str, Any]]:
-    """The rows of a table as dicts: of a query's result, a Spark or pandas frame, Arrow, a section
-    of an output document, a cell's table, or a list of mappings.
+    """The rows of a table as dicts: of a query's result, a Spark, pandas or polars frame, Arrow, a
+    section of an output document, a cell's table, or a list of mappings.
 
     Raises TypeError for anything else.
     """
     if hasattr(table, "collect") and hasattr(table, "schema"):
         return [row.asDict(recursive=True) for row in table.collect()]
+    if hasattr(table, "to_dicts"):
+        return list(table.to_dicts())
     if hasattr(table, "to_pylist"):
         return list(table.to_pylist())
     if hasattr(table, "to_dict") and hasattr(table, "columns"):

@@ -60,7 +60,7 @@ def project_name(given: str) -> ProjectName:
         identifier, distribution = f"{identifier}_project", f"{distribution}-project"
     if identifier[0].isdigit():
         identifier = f"p_{identifier}"
-    title = " ".join(words)
+    title = " ".join(word for word in re.split(r"[\W_]+", given) if word)
     return ProjectName(given.strip(), identifier, distribution, title[0].upper() + title[1:])
 
 

@@ -22,7 +22,7 @@ from brickloop.flows.scaffold_names import project_name
         ("my project", "my_project", "my-project", "My project"),
         ("v1.2", "v1_2", "v1-2", "V1 2"),
         ("2024-review", "p_2024_review", "2024-review", "2024 review"),
-        ("Überblick", "uberblick", "uberblick", "Uberblick"),
+        ("überblick", "uberblick", "uberblick", "Überblick"),
         ("class", "class_project", "class-project", "Class"),
         ("default", "default_project", "default-project", "Default"),
         ("json", "json_project", "json-project", "Json"),
