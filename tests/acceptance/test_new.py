@@ -59,7 +59,7 @@ def run_tests(folder: Path) -> subprocess.CompletedProcess[str]:
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=300,
     )
 
 

@@ -52,7 +52,7 @@ def deploy(folder: Path, variables: dict[str, str]) -> list[subprocess.Completed
             env={**os.environ, **variables, "PATH": path, "GITHUB_ACTIONS": "true"},
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=300,
         )
         for step in workflow["jobs"]["deploy"]["steps"]
         if "run" in step

@@ -135,7 +135,7 @@ def test_the_fixtures_in_a_users_pytest_reach_no_real_workspace(project):
         env={**os.environ, **real},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
