@@ -368,4 +368,5 @@ class Bridge:
         unit = node.args.get("unit")
         if unit is not None and unit.name.upper() != "DAY":
             return True
-        return all(count == 3 for count in argument_counts(self._text, "DATEDIFF", "DATE_DIFF"))
+        counts = argument_counts(self._text, "DATEDIFF", "DATE_DIFF")
+        return bool(counts) and all(count == 3 for count in counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from brickloop.localws.sql_tokens import read_tokens
 if TYPE_CHECKING:
     from sqlglot import exp
 
+_TIME = re.compile(r"\btime\s*['\"]|\bas\s+time\s*[()]|::\s*time\b", re.IGNORECASE)
+"""Values of the type TIME, which sqlglot takes for timestamps."""
 _AGGREGATES = frozenset(
     {"any", "any_value", "approx_top_k", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or",
      "collect_list", "collect_set", "every", "first_value", "histogram_numeric", "last_value",
@@ -32,7 +35,38 @@ def parse(text: str) -> exp.Expr | None:
         tree = parse_one(text, dialect="databricks")
     except SqlglotError:
         return None
-    return None if isinstance(tree, exp.Command) else tree
+    if isinstance(tree, exp.Command) or _TIME.search(text):
+        return None
+    return _as_written(tree)
+
+
+def _as_written(tree: exp.Expr) -> exp.Expr:
+    """The tree with what would be written as something else when it becomes text again."""
+    from sqlglot import exp
+
+    for interval in list(tree.find_all(exp.Interval)):
+        # INTERVAL 1 DAY 2 HOURS is a sum
+        whole = interval.parent
+        if isinstance(whole, exp.Add) and whole.this is interval and _is_sum(whole):
+            while (
+                isinstance(whole.parent, exp.Add)
+                and whole.arg_key == "this"
+                and _is_sum(whole.parent)
+            ):
+                whole = whole.parent
+            if isinstance(whole.parent, exp.Binary):
+                whole.replace(exp.Paren(this=whole.copy()))
+    for moment in list(tree.find_all(exp.Localtimestamp)):
+        moment.replace(exp.Anonymous(this="localtimestamp"))
+    return tree
+
+
+def _is_sum(node: exp.Expr) -> bool:
+    from sqlglot import exp
+
+    if isinstance(node, exp.Add):
+        return _is_sum(node.this) and _is_sum(node.expression)
+    return isinstance(node, exp.Interval)
 
 
 def generate(tree: exp.Expr) -> str:

@@ -658,6 +658,14 @@ SELECT sum(v) OVER (ORDER BY d RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRE
 [3, 3]
 [5, 5]
 
+SELECT t - INTERVAL 1 DAY 2 HOURS AS a, INTERVAL 1 DAY 2 HOURS * 2 AS b, t + INTERVAL 1 DAY + INTERVAL 2 HOURS AS c, localtimestamp() = localtimestamp() AS same FROM VALUES (TIMESTAMP'2024-01-05 10:00:00') AS v(t)
+--: a TIMESTAMP, b INTERVAL DAY TO SECOND, c TIMESTAMP, same BOOLEAN
+["2024-01-04 08:00:00+00:00", "2 04:00:00.000000000", "2024-01-06 12:00:00+00:00", true]
+
+SELECT unix_date(d) AS a, 1 + 1 AS b FROM VALUES (DATE'1970-01-11') AS v(d)
+--: a INT, b INT
+[10, 2]
+
 SELECT make_interval(1, 2, 0, 3, 4, 0, 5.5) AS a, make_interval() AS b
 --: a INTERVAL, b INTERVAL
 ["1 years 2 months 3 days 4 hours 5.5 seconds", "0 seconds"]
