@@ -19,6 +19,7 @@ import os
 import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +72,8 @@ class LocalWorkspace:
         # marks the folder as a project: nothing above it is taken for one
         (self._root / "pyproject.toml").touch()
         self._engine: Engine | None = None
+        # one that nobody closes is removed when Python ends
+        self._removal = weakref.finalize(self, _remove, self._root)
 
     @cached_property
     def server(self) -> launcher.LocalServer:
@@ -170,10 +173,7 @@ class LocalWorkspace:
         for part in ("_connections", "_runner"):
             if part in made:
                 made.pop(part).close()
-        made.pop("client", None)
-        if made.pop("server", None) is not None:
-            launcher.stop(self._root / ".brickloop" / "local")
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._removal()
 
     def __enter__(self) -> LocalWorkspace:
         """The workspace itself."""
@@ -213,6 +213,12 @@ class LocalWorkspace:
         if not found.exists():
             raise UsageError("there is no such file or folder", where=str(found))
         return found
+
+
+def _remove(root: Path) -> None:
+    """End the server of a workspace and remove its folder."""
+    launcher.stop(root / ".brickloop" / "local")
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -139,3 +139,18 @@ def test_the_fixtures_in_a_users_pytest_reach_no_real_workspace(project):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+def test_a_workspace_that_nobody_closes_goes_when_python_ends(tmp_path):
+    script = "from brickloop.testing import LocalWorkspace\nprint(LocalWorkspace().server.pid)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.glob("brickloop-test-*"))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)
