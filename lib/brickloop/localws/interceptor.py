@@ -33,6 +33,7 @@ _LISTINGS = frozenset(
     {"list_tables", "list_databases", "list_catalogs", "get_database", "database_exists",
      "list_views"}
 )  # fmt: skip
+_ZONE = "spark.sql.session.timeZone"
 _NAMED = frozenset({"table_name", "unparsed_identifier", "target_table_name", "view_name"})
 
 
@@ -50,6 +51,8 @@ class PlanInterceptor(
         self._bare = threading.local()
         self.catalog: EngineCatalog | None = None
         """Set once the session is there."""
+        self.zone = "UTC"
+        """The session's time zone."""
         self.typist: PlanTypist | None = None
         """What mends plans by their types; set once the session is there."""
         self.log = SessionLog()
@@ -63,6 +66,8 @@ class PlanInterceptor(
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         """Send a plan that is analysed, or a setting."""
         self._prepare(request)
+        if request.DESCRIPTOR.name == "ConfigRequest":
+            self._note_zone(request.operation)
         answer = continuation(details, request)
         # once in thousands, an answer about settings cannot be read; asking again harms nothing
         if request.DESCRIPTOR.name == "ConfigRequest" and answer.code() is grpc.StatusCode.INTERNAL:
@@ -78,6 +83,13 @@ class PlanInterceptor(
                 yield request
 
         return continuation(details, noted())
+
+    def _note_zone(self, operation: Any) -> None:
+        for pair in operation.set.pairs:
+            if pair.key == _ZONE:
+                self.zone = pair.value
+        if _ZONE in operation.unset.keys:
+            self.zone = "UTC"
 
     @contextmanager
     def bare(self) -> Iterator[None]:

@@ -54,7 +54,7 @@ class Bridge:
     def __init__(self, context: SqlContext) -> None:
         self._context = context
         self._probe = Probe(context)
-        self._typist = Typist(self._probe)
+        self._typist = Typist(self._probe, context.interceptor.zone)
         self._selects = Selects(self._probe)
         self.views = self._probe.views
         """Relations that the rewritten statement stands on, by the name that it uses."""

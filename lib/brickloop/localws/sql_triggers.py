@@ -24,6 +24,8 @@ _CALLS = frozenset(
      "ROUND", "BROUND", "REGEXP_COUNT", "COALESCE", "NVL", "NVL2", "IFNULL"}
 ) | {name.upper() for name in TEXT_OPERANDS}  # fmt: skip
 _OPERATORS = frozenset({"+", "-", "/", "%", "||"})
+_COMPARISONS = frozenset({"=", "==", "<=>", "<>", "!=", "<", "<=", ">", ">="})
+"""What tells dates and times apart; only in another zone than UTC the engine is wrong there."""
 _NUMERIC = re.compile(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?")
 
 
@@ -42,6 +44,8 @@ def needs_bridge(context: SqlContext, tokens: tuple[Token, ...]) -> bool:
                     return True
                 continue
             if token.text == ":" and index and _is_path(tokens[index - 1], token):
+                return True
+            if token.text in _COMPARISONS and context.interceptor.zone != "UTC":
                 return True
             if token.text in _OPERATORS or (token.text == "*" and _multiplies(tokens, index)):
                 return True

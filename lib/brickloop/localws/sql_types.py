@@ -62,8 +62,9 @@ _NAMED = NAMED_RULES | {"to_json"}
 class Typist:
     """Mends the expressions of one statement, select by select."""
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, zone: str = "UTC") -> None:
         self._probe = probe
+        self._is_zoned = zone != "UTC"
         self.text = ""
         """The statement as the user wrote it, whose columns' names are right."""
         self._build = SqlBuilder()
@@ -117,7 +118,9 @@ class Typist:
 
         name = name_of(node)
         if name in COMPARISONS:
-            return not is_assignment(node) and any(
+            if is_assignment(node):
+                return False
+            return self._is_zoned or any(
                 isinstance(each, exp.Literal) and each.is_string and NUMBER.fullmatch(each.name)
                 for each in (node.this, node.expression)
             )

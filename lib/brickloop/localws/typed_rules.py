@@ -272,9 +272,15 @@ def _dates(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
 
 
 def _comparison(build: Builder, name: str, left: Operand, right: Operand) -> Mended:
-    """Text and a decimal are compared as doubles."""
+    """Text and a decimal are compared as doubles, a date and a time in the session's zone."""
     sides = (left, right)
     kinds = [each.kind for each in sides]
+    if {type(kind) for kind in kinds} == {DateType, TimestampType}:
+        times = [
+            build.cast(each.node, "TIMESTAMP") if isinstance(each.kind, DateType) else each.node
+            for each in sides
+        ]
+        return Mended(build.call(name, *times), BooleanType())
     if not any(isinstance(kind, DecimalType) for kind in kinds):
         return Mended(None, BooleanType())
     if not any(isinstance(kind, StringType) for kind in kinds):

@@ -34,8 +34,6 @@ _KNOWN = """\
 - Where a statement computes whole numbers and casts to them too, a number that is too large is told
   as CAST_OVERFLOW, be it the arithmetic's (SQLSTATE 22003 either way). Recursive relations compute
   without that check.
-- With another time zone than UTC, a DATE that is compared with a TIMESTAMP is taken for midnight in
-  UTC; cast it to TIMESTAMP.
 - Maps are told apart by the order of their entries in GROUP BY and DISTINCT. A ranking function
   without ORDER BY ranks in any order, where Databricks refuses it.
 - `VALUES` that mix decimals and doubles are decimals. `to_csv` writes NULL as `""`.

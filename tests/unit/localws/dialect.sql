@@ -662,6 +662,16 @@ SELECT t - INTERVAL 1 DAY 2 HOURS AS a, INTERVAL 1 DAY 2 HOURS * 2 AS b, t + INT
 --: a TIMESTAMP, b INTERVAL DAY TO SECOND, c TIMESTAMP, same BOOLEAN
 ["2024-01-04 08:00:00+00:00", "2 04:00:00.000000000", "2024-01-06 12:00:00+00:00", true]
 
+SET TIME ZONE 'America/Los_Angeles'
+--: done
+
+SELECT t = d AS a, t >= DATE'2024-01-05' AS b, d < t AS c FROM VALUES (TIMESTAMP'2024-01-05 00:00:00', DATE'2024-01-05') AS v(t, d)
+--: a BOOLEAN, b BOOLEAN, c BOOLEAN
+[true, true, false]
+
+SET TIME ZONE 'UTC'
+--: done
+
 SELECT unix_date(d) AS a, 1 + 1 AS b FROM VALUES (DATE'1970-01-11') AS v(d)
 --: a INT, b INT
 [10, 2]
