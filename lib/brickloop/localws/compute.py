@@ -117,19 +117,19 @@ class Compute:
     def vacate(self, endpoint: str) -> bool:
         """Move sessions off an outdated engine, and end it when nobody is left; whether it is."""
         fresh, _pool = self.ready()
+        with self._counting:
+            # read first: a session that is just opening there holds one, and is then to be moved
+            is_leased = self._leases[endpoint] > 0
         moved = [each.move(endpoint, fresh) for each in self._tenants]
-        if not all(moved):
+        if is_leased or not all(moved):
             return False
 
-        def end() -> bool:
-            with self._counting:
-                if self._leases[endpoint] > 0:
-                    return False
+        def end() -> None:
             if self._engine is not None:
                 self._engine.end(endpoint)
-            return True
 
-        return bool(self._ask(end))
+        self._ask(end)
+        return True
 
     def is_engine_at(self, endpoint: str) -> bool:
         """Whether the engine runs, and listens at this address."""
@@ -146,7 +146,11 @@ class Compute:
         if self._closed:
             raise ConnectionFailed("the local workspace is stopping")
         self._wishes.put((wish, act))
-        return wish.result(timeout=_READY_SECONDS)
+        try:
+            return wish.result(timeout=_READY_SECONDS)
+        finally:
+            # one that nobody waits for any more is not begun
+            wish.cancel()
 
     def _take_lease(self) -> str:
         endpoint = self._ensure()
@@ -166,6 +170,8 @@ class Compute:
     def _keep(self) -> None:
         while (asked := self._wishes.get()) is not None:
             wish, act = asked
+            if not wish.set_running_or_notify_cancel():
+                continue
             try:
                 wish.set_result(act())
             except Exception as error:  # noqa: BLE001 - the waiting run reports it

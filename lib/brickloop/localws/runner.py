@@ -97,5 +97,7 @@ class Runner:
             self.runs.end(attempt.run_id, ending)
         self.runs.end(run_id, ending)
         with self.turn:
-            del self._executions[run_id]
+            # a repair may have begun since the run was said to have ended
+            if self._executions.get(run_id) is execution:
+                del self._executions[run_id]
             self.turn.notify_all()
