@@ -82,7 +82,7 @@ def test_localhost_is_a_name_of_this_host(
     ("method", "path"),
     [
         ("GET", "/api/2.0/pipelines"),
-        ("POST", "/api/2.1/jobs/runs/repair"),
+        ("GET", "/api/2.1/unity-catalog/metastores"),
         ("DELETE", "/api/2.0/preview/scim/v2/Me"),
         ("PUT", "/"),
         ("GET", "/api/2.0/workspace/get-status/"),

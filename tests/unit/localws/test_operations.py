@@ -137,6 +137,7 @@ def test_a_time_limit_stops_it() -> None:
 
 class FakeSession:
     def __init__(self) -> None:
+        self.endpoint = "sc://1"
         self.closed = False
 
     def close(self) -> None:
@@ -145,7 +146,7 @@ class FakeSession:
 
 def sessions_with(current: set[str]) -> WarehouseSessions:
     def open_one(*_place: Any) -> Any:
-        return "sc://1", FakeSession()
+        return FakeSession()
 
     return WarehouseSessions(open_one, lambda endpoint: endpoint in current, idle_seconds=100)
 
