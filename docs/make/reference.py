@@ -86,7 +86,9 @@ Authentication is no setting of brickloop: it stays in `.databrickscfg` and the 
 rest may stand in `pyproject.toml` below `[tool.brickloop]`, in a target's table below
 `[tool.brickloop.targets.NAME]`, in the variable that is named, or be given as a flag where a
 command has one. A flag wins over the variable, that over the target, that over
-`[tool.brickloop]`. `invoke doctor` shows each with its value and where it came from.
+`[tool.brickloop]`. `invoke doctor` shows each with its value and where it came from. Editors
+complete and check the table by [its schema](../../lib/brickloop/config/settings.schema.json)
+([how](../targets.md)).
 
 | setting | meaning | default | variable | in a target |
 |---|---|---|---|---|"""

@@ -54,6 +54,8 @@ _SAME_EACH_TIME = (
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s|min)\b"), "<time>"),
     (re.compile(r"\b1\d{6}\b"), "<id>"),
     (re.compile(r"\b[0-9a-f]{8,64}\b"), "<hash>"),
+    # a run that was not watched to its end leaves the name that its text has
+    (re.compile(r"\bmain\.(?=\w+\.\w+)"), ""),
     (re.compile(r"(?m)[ \t]+$"), ""),
 )
 

@@ -49,8 +49,10 @@ def session(tmp_path, request):
         local.symlink_to(request.getfixturevalue("local_server").root)
     yield started
     started.close()
-    if own:
-        launcher.stop(local)
+    # also one that a page's command has started in a project of its own
+    for found in folder.rglob(".brickloop/local"):
+        if not found.is_symlink():
+            launcher.stop(found)
 
 
 def not_run(block: Block) -> str | None:

@@ -2,7 +2,7 @@
 
 The order is ``--profile``, ``DATABRICKS_CONFIG_PROFILE``, the settings ``profile`` and ``host`` (of
 a variable, the target, ``[tool.brickloop]`` or databricks.yml), ``DATABRICKS_HOST``, the default
-profile of ``.databrickscfg``, and last the local workspace. It is decided here and once, because
+profile of ``.databrickscfg``, and last the local workspace. It is decided once, because
 the SDK would let a token of the environment override the host of an explicit profile.
 
 A target that was named, or is protected, is never replaced by what a variable says: where the two
