@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from docs.make.pages import ROOT, anchors, links, pages, resolve
+from docs.make.site import broken_links
 
 
 def test_every_link_leads_to_a_file_and_an_anchor_that_are_there():
@@ -27,3 +28,19 @@ def test_every_page_is_in_the_navigation():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     named = re.findall(r"[\w/.-]+\.md", text.partition("nav:")[2])
     assert sorted(named) == sorted(pages())
+
+
+def test_a_built_page_that_refers_to_nothing_or_loads_from_elsewhere_is_named(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "index.html").write_text(
+        '<a href="../x.json">x</a> <a href="#here">h</a>'
+    )
+    (tmp_path / "x.json").write_text("{}")
+    page = tmp_path / "index.html"
+    page.write_text('<a href="there/">t</a> <a href="https://example.com/">e</a>')
+    assert broken_links(tmp_path) == []
+    page.write_text('<a href="gone/">g</a> <img alt="p" src="https://example.com/p.png">')
+    assert broken_links(tmp_path) == [
+        "index.html: loads https://example.com/p.png",
+        "index.html: gone/",
+    ]
