@@ -397,7 +397,7 @@ def test_a_session_begins_where_and_how_it_is_asked_to(local_server: LocalServer
 def test_metadata_calls_list_by_pattern(run: Callable[..., Any], connection: Any) -> None:
     run("CREATE SCHEMA IF NOT EXISTS listed")
     run("CREATE TABLE IF NOT EXISTS listed.a_b (id INT NOT NULL, d DECIMAL(10, 2), l ARRAY<INT>)")
-    run("CREATE TABLE IF NOT EXISTS listed.axb (id INT)")
+    run("CREATE TABLE IF NOT EXISTS listed.axb (id INT) COMMENT 'said of it'")
     run("CREATE OR REPLACE VIEW listed.seen AS SELECT id FROM listed.axb")
     with connection.cursor() as cursor:
         assert ("main",) in [tuple(row) for row in cursor.catalogs().fetchall()]
@@ -408,6 +408,8 @@ def test_metadata_calls_list_by_pattern(run: Callable[..., Any], connection: Any
         assert found == {"a_b": "TABLE", "axb": "TABLE", "seen": "VIEW"}
         cursor.tables(schema_name="listed", table_name="a\\_b", table_types=["TABLE"])
         assert [row.TABLE_NAME for row in cursor.fetchall()] == ["a_b"]
+        cursor.tables(schema_name="listed", table_name="axb")
+        assert [row.REMARKS for row in cursor.fetchall()] == ["said of it"]
         cursor.tables(schema_name="listed", table_types=["VIEW"])
         assert [row.TABLE_NAME for row in cursor.fetchall()] == ["seen"]
         cursor.columns(schema_name="listed", table_name="a\\_b")

@@ -52,6 +52,7 @@ from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA, TableNam
 from brickloop.localws.session import LocalSession, carry_session, open_session, reopen_session
 from brickloop.localws.sql_functions import read_signature
 from brickloop.localws.sql_literals import SqlText
+from brickloop.localws.sql_relations import comment_of
 from brickloop.localws.sql_tokens import string_literal
 from brickloop.localws.table_keys import TableKey
 
@@ -366,7 +367,7 @@ class SqlSession:
         """The tables and views of a schema, a catalog or all."""
         return [
             TableFacts(
-                *entry.name.parts, "VIEW" if entry.kind == "view" else "TABLE", entry.comment
+                *entry.name.parts, "VIEW" if entry.kind == "view" else "TABLE", comment_of(entry)
             )
             for found, each in self.schemas(catalog)
             if schema in {None, each}
