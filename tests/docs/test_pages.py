@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from docs.make.pages import ROOT, anchors, links, pages, resolve
+from benchmarks.__main__ import find_benchmarks
+from docs.make.pages import ROOT, anchors, links, pages, read, resolve
 from docs.make.site import broken_links
 
 
@@ -44,3 +45,10 @@ def test_a_built_page_that_refers_to_nothing_or_loads_from_elsewhere_is_named(tm
         "index.html: loads https://example.com/p.png",
         "index.html: gone/",
     ]
+
+
+def test_every_benchmark_is_on_its_page():
+    page = read("docs/benchmarks.md")
+    found = find_benchmarks()
+    assert len(found) > 10
+    assert [name for name in found if f"python -m benchmarks {name}" not in page] == []
