@@ -24,9 +24,9 @@ from brickloop.flows.scaffold_names import project_name
 
 ROOT = Path(__file__).resolve().parents[2]
 _EPOCH = "1700000000"
-_LEFT_BEHIND = (
-    "__pycache__", ".venv", ".brickloop", "outputs", ".doit.db", ".mypy_cache", ".pytest_cache",
-    ".hypothesis", ".node", ".git/", "node_modules", ".env",
+_LEFT_BEHIND = frozenset(
+    {"__pycache__", ".venv", ".brickloop", "outputs", ".doit.db", ".mypy_cache", ".pytest_cache",
+     ".hypothesis", ".node", ".git", "node_modules", ".env"}
 )  # fmt: skip
 _LOCAL = (
     "pysail", "pyspark", "deltalake", "matplotlib", "starlette", "uvicorn", "python_multipart",
@@ -163,7 +163,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
 def test_the_sdist_holds_what_the_tests_need_and_no_litter(built):
     with tarfile.open(built[0]) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
-    litter = [n for n in names if any(part in n for part in _LEFT_BEHIND)]
+    litter = [n for n in names if _LEFT_BEHIND & set(n.split("/"))]
     assert litter == []
     needed = {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "dodo.py", "tasks.py"}
     needed |= {"tests/conftest.py", "benchmarks/__main__.py", "projects/nyc_flights/01_load.py"}
@@ -203,7 +203,7 @@ def test_there_is_one_place_for_the_version(built):
             saying.append(path.relative_to(ROOT / "lib" / "brickloop").as_posix())
     assert saying == ["__init__.py"]
     assert version not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## [{version}] - " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_the_default_install_is_without_the_local_workspace(built):
