@@ -20,8 +20,9 @@ import pyarrow as pa
 from pyspark.sql.types import LongType, StructField, StructType
 
 from brickloop.localws.arrow_results import ResultShape, WireFormat
-from brickloop.localws.sql_session import Parameter, StatementError
 from brickloop.localws.sql_text import leading_words
+from brickloop.localws.statement_error import StatementError
+from brickloop.localws.statement_parameters import Parameter
 from brickloop.localws.warehouse_sessions import ClientSession
 
 _LOG = logging.getLogger("brickloop.localws")

@@ -23,7 +23,8 @@ from brickloop.localws.warehouses import STOPPED, Warehouses
 from brickloop.localws.wire import ApiError
 
 if TYPE_CHECKING:
-    from brickloop.localws.sql_session import Parameter, SqlSession
+    from brickloop.localws.sql_session import SqlSession
+    from brickloop.localws.statement_parameters import Parameter
     from brickloop.localws.statements import ResultOptions, Statement, Statements
     from brickloop.localws.thrift_service import ThriftService
 

@@ -30,8 +30,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import decimal
-import re
 import threading
 import time
 import uuid
@@ -41,7 +39,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from pyspark.errors.exceptions.base import PySparkException
 from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.types import DataType, StructType
@@ -51,54 +48,17 @@ from brickloop.localws.layout import StoreLayout
 from brickloop.localws.registry import DEFAULT_CATALOG, DEFAULT_SCHEMA, TableName
 from brickloop.localws.session import LocalSession, carry_session, open_session, reopen_session
 from brickloop.localws.sql_functions import read_signature
-from brickloop.localws.sql_literals import SqlText
 from brickloop.localws.sql_relations import comment_of
-from brickloop.localws.sql_tokens import string_literal
+from brickloop.localws.statement_error import StatementError, as_statement_errors
+from brickloop.localws.statement_parameters import Parameter, bind
 from brickloop.localws.table_keys import TableKey
 
-_PLACE = re.compile(r"(?:\(|SQLSTATE: \w{5}; )line (\d+),? pos (\d+)")
 _INTERRUPT_SECONDS = 5.0
 _GENERATORS = frozenset({
     "explode", "explode_outer", "inline", "inline_outer", "json_tuple",
     "posexplode", "posexplode_outer", "range", "read_files", "stack", "variant_explode",
     "variant_explode_outer",
 })  # fmt: skip
-_INTEGERS = frozenset({"BIGINT", "INT", "INTEGER", "LONG", "SHORT", "SMALLINT", "TINYINT", "BYTE"})
-
-
-class StatementError(Exception):
-    """A statement that failed, with what Databricks tells of it."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        condition: str = "INTERNAL_ERROR",
-        sqlstate: str = "XX000",
-        line: int | None = None,
-        column: int | None = None,
-        hint: str = "",
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.condition = condition
-        self.sqlstate = sqlstate
-        self.line = line
-        self.column = column
-        self.hint = hint
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A value for ``:name``, or for the next ``?`` where it has no name."""
-
-    value: str | None
-    """As text; None is NULL."""
-    type: str = "STRING"
-    """An SQL type: ``INT``, ``DECIMAL(10,2)``, ``TIMESTAMP``, ``VOID``, ``ARRAY``, ``MAP``..."""
-    name: str | None = None
-    elements: tuple[Parameter, ...] | None = None
-    """What is in an ARRAY; keys and values in turn of a MAP."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +164,7 @@ class SqlSession:
         conf: Mapping[str, str] | None = None,
     ) -> SqlSession:
         """A fresh session; raises StatementError for a catalog, schema or setting that is wrong."""
-        with _told():
+        with as_statement_errors():
             spark = open_session(layout, endpoint, user=user, active=False)
             _make_brief(spark)
             session = cls(spark, endpoint)
@@ -235,10 +195,10 @@ class SqlSession:
         tag = tag or self._default_tag
         self._canceled.discard(tag)
         reading = _Reading()
-        with self._calling(), self._tagged(tag), self._told(tag, text):
+        with self._calling(), self._tagged(tag), self._told(tag):
             # until its rows are read or nobody can read them any more
             self._readings.add(reading)
-            answer = self._spark.answer(text, _arguments(parameters))
+            answer = self._spark.answer(text, bind(parameters))
             if tag in self._canceled:
                 raise StatementError("canceled before it began")
             batches, kinds = self._rows(answer.frame)
@@ -247,7 +207,7 @@ class SqlSession:
         shape = ResultShape(kinds, wire or WireFormat(), zone)
         return StatementResult(
             shape,
-            self._stream(first, batches, shape, text, tag, reading),
+            self._stream(first, batches, shape, tag, reading),
             is_command=answer.is_command,
             affected_rows=answer.affected,
         )
@@ -264,7 +224,7 @@ class SqlSession:
 
     def time_zone(self) -> str:
         """The session's time zone."""
-        with self._calling(), _told():
+        with self._calling(), as_statement_errors():
             return str(self._spark.conf.get("spark.sql.session.timeZone", "UTC"))
 
     def current(self) -> tuple[str, str]:
@@ -376,7 +336,7 @@ class SqlSession:
 
     def columns(self, catalog: str, schema: str, table: str) -> list[ColumnFacts]:
         """The columns of a table or view; raises StatementError where it is not there."""
-        with self._calling(), _told():
+        with self._calling(), as_statement_errors():
             found = self._spark.columns_of((catalog, schema, table))
         lowered = (catalog.lower(), schema.lower(), table.lower())
         return [
@@ -394,7 +354,7 @@ class SqlSession:
 
     def functions(self) -> list[FunctionFacts]:
         """All functions: those that are built in, then the users' by their places."""
-        with self._calling(), _told():
+        with self._calling(), as_statement_errors():
             built_in = self._spark.built_in_functions()
         registry = self._spark.catalog_in_use.registry
         return [
@@ -425,14 +385,13 @@ class SqlSession:
         first: pa.RecordBatch | None,
         batches: Iterator[pa.RecordBatch],
         shape: ResultShape,
-        text: str,
         tag: str,
         reading: _Reading,
     ) -> Iterator[pa.RecordBatch]:
         if first is not None:
             yield shape.batch(first)
         while True:
-            with self._calling(), self._tagged(tag), self._told(tag, text):
+            with self._calling(), self._tagged(tag), self._told(tag):
                 following = next(batches, None)
             if following is None:
                 self._readings.discard(reading)
@@ -451,9 +410,9 @@ class SqlSession:
             client.remove_tag(tag)
 
     @contextlib.contextmanager
-    def _told(self, tag: str, text: str) -> Iterator[None]:
+    def _told(self, tag: str) -> Iterator[None]:
         try:
-            with _told(text):
+            with as_statement_errors():
                 yield
         except StatementError:
             if tag not in self._canceled:
@@ -487,81 +446,3 @@ def type_name(kind: DataType) -> str:
     text = str(kind.simpleString())
     # the names of a struct's fields keep their spelling
     return text if "struct<" in text else text.upper()
-
-
-@contextlib.contextmanager
-def _told(text: str = "") -> Iterator[None]:
-    """Raise what fails in here as a StatementError."""
-    try:
-        yield
-    except StatementError:
-        raise
-    except Exception as error:
-        raise statement_error(error, text) from error
-
-
-def statement_error(error: Exception, text: str = "") -> StatementError:
-    """Any error of a statement, with its class and SQLSTATE where they are known."""
-    message = str(error).strip()
-    if not isinstance(error, PySparkException):
-        return StatementError(f"[INTERNAL_ERROR] {message} SQLSTATE: XX000")
-    condition = _asked(error, "getCondition") or _asked(error, "getErrorClass") or "INTERNAL_ERROR"
-    sqlstate = _asked(error, "getSqlState") or "XX000"
-    if "SQLSTATE:" not in message:
-        message = message if message.startswith("[") else f"[{condition}] {message}"
-        message += f" SQLSTATE: {sqlstate}"
-    place = _PLACE.search(message)
-    line, column = (int(place[1]), int(place[2]) + 1) if place else (None, None)
-    hint = str(getattr(error, "hint", ""))
-    return StatementError(
-        message, condition=condition, sqlstate=sqlstate, line=line, column=column, hint=hint
-    )
-
-
-def _asked(error: Exception, method: str) -> str:
-    try:
-        return str(getattr(error, method)() or "")
-    except Exception:  # noqa: BLE001 - an exception that does not know its class
-        return ""
-
-
-def _arguments(parameters: Sequence[Parameter] | None) -> Any:
-    if not parameters:
-        return None
-    if parameters[0].name is None:
-        return [_argument(parameter) for parameter in parameters]
-    return {parameter.name: _argument(parameter) for parameter in parameters}
-
-
-def _argument(parameter: Parameter) -> Any:
-    """A parameter's value as SQL text of its type."""
-    kind = parameter.type.upper().strip()
-    if parameter.elements is not None:
-        inner = [_argument(each).text for each in parameter.elements]
-        return SqlText(f"{'map' if kind.startswith('MAP') else 'array'}({', '.join(inner)})")
-    if parameter.value is None or kind == "VOID":
-        return SqlText("NULL" if kind in {"VOID", "STRING"} else f"CAST(NULL AS {kind})")
-    value = parameter.value
-    if kind == "STRING":
-        return SqlText(string_literal(value))
-    if kind in _INTEGERS and re.fullmatch(r"-?\d{1,18}", value):
-        suffix = {"BIGINT": "L", "LONG": "L", "SMALLINT": "S", "SHORT": "S", "TINYINT": "Y",
-                  "BYTE": "Y"}.get(kind, "")  # fmt: skip
-        return SqlText(value + suffix)
-    if kind == "BOOLEAN" and value.lower() in {"true", "false"}:
-        return SqlText(value.upper())
-    if kind.startswith(("DECIMAL", "INTERVAL")):
-        return SqlText(f"CAST({string_literal(value)} AS {_whole(kind, value)})")
-    return SqlText(f"CAST({string_literal(value)} AS {kind})")
-
-
-def _whole(kind: str, value: str) -> str:
-    """A decimal's type with the digits of its value where the client names none."""
-    if kind != "DECIMAL":
-        return kind
-    try:
-        parts = decimal.Decimal(value).as_tuple()
-    except decimal.InvalidOperation:
-        return kind
-    scale = max(0, -int(parts.exponent))
-    return f"DECIMAL({min(38, max(len(parts.digits), scale) or 1)},{scale})"

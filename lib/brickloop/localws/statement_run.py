@@ -9,8 +9,8 @@ from brickloop.localws import metadata_commands
 from brickloop.localws.arrow_results import WireFormat
 from brickloop.localws.idle_sessions import IdleSessions
 from brickloop.localws.operations import Operation, Rows, run_statement
-from brickloop.localws.sql_session import Parameter
 from brickloop.localws.sql_text import leading_words
+from brickloop.localws.statement_parameters import Parameter
 from brickloop.localws.statements import Statement
 from brickloop.localws.warehouse_sessions import ClientSession
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from brickloop.localws.arrow_results import ResultShape
 from brickloop.localws.operations import Operation, Phase
-from brickloop.localws.sql_session import StatementError
 from brickloop.localws.statement_chunks import MIB, Chunk, ChunkWriter
+from brickloop.localws.statement_error import StatementError
 
 _LOG = logging.getLogger("brickloop.localws")
 INLINE_BYTES = 25 * MIB

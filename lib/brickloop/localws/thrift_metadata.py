@@ -22,7 +22,8 @@ from pyspark.sql.types import (
 
 from brickloop.localws.arrow_results import ResultShape, WireFormat
 from brickloop.localws.operations import Rows
-from brickloop.localws.sql_session import ColumnFacts, SqlSession, StatementError, TableFacts
+from brickloop.localws.sql_session import ColumnFacts, SqlSession, TableFacts
+from brickloop.localws.statement_error import StatementError
 from brickloop.localws.table_keys import FOREIGN, PRIMARY, TableKey
 
 _ARROW = {

@@ -18,7 +18,9 @@ from thrift.transport.TTransport import TMemoryBuffer
 from brickloop.localws import thrift_metadata, thrift_schema
 from brickloop.localws.arrow_results import WireFormat
 from brickloop.localws.operations import Operation, Phase, Rows, run_statement
-from brickloop.localws.sql_session import Parameter, SqlSession, StatementError
+from brickloop.localws.sql_session import SqlSession
+from brickloop.localws.statement_error import StatementError
+from brickloop.localws.statement_parameters import Parameter
 from brickloop.localws.warehouse_sessions import (
     ClientSession,
     UnknownOperation,

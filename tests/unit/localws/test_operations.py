@@ -12,7 +12,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 
 from brickloop.localws.arrow_results import ResultShape, WireFormat
 from brickloop.localws.operations import Operation, Phase, Rows
-from brickloop.localws.sql_session import StatementError
+from brickloop.localws.statement_error import StatementError
 from brickloop.localws.warehouse_sessions import (
     UnknownOperation,
     UnknownSession,

@@ -9,7 +9,8 @@ import pytest
 
 from brickloop.localws.engine import Engine
 from brickloop.localws.layout import StoreLayout
-from brickloop.localws.sql_session import SqlSession, StatementError
+from brickloop.localws.sql_session import SqlSession
+from brickloop.localws.statement_error import StatementError
 
 Opener = Callable[[], SqlSession]
 

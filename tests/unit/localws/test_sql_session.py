@@ -13,7 +13,9 @@ import pytest
 from brickloop.localws.engine import Engine
 from brickloop.localws.layout import StoreLayout
 from brickloop.localws.session import session_record
-from brickloop.localws.sql_session import Parameter, SqlSession, StatementError
+from brickloop.localws.sql_session import SqlSession
+from brickloop.localws.statement_error import StatementError
+from brickloop.localws.statement_parameters import Parameter
 
 from .conftest import Bench
 

@@ -17,8 +17,8 @@ from brickloop.localws.threads import run_waiting
 from brickloop.localws.wire import MIB, Answer, ApiError, Call, Endpoint, invalid, malformed
 
 if TYPE_CHECKING:
-    from brickloop.localws.sql_session import Parameter
     from brickloop.localws.statement_chunks import Chunk
+    from brickloop.localws.statement_parameters import Parameter
     from brickloop.localws.statements import Statement
 
 _BASE = "/api/2.0/sql/statements"
@@ -116,7 +116,7 @@ def close_statement(services: Services, call: Call) -> Answer:
 def open_session(services: Services, call: Call) -> Answer:
     """A session, in which the statements of a driver follow one another."""
     services.sql.load()
-    from brickloop.localws.sql_session import StatementError
+    from brickloop.localws.statement_error import StatementError
 
     settings = call.mapping("session_confs") or call.mapping("session_configs")
     try:
@@ -283,7 +283,7 @@ def _purpose(statement_id: str, index: str, until: str) -> str:
 
 
 def _parameters(call: Call) -> list[Parameter]:
-    from brickloop.localws.sql_session import Parameter
+    from brickloop.localws.statement_parameters import Parameter
 
     given = call.fields.get("parameters") or []
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):

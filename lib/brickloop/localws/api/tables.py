@@ -75,7 +75,7 @@ def delete_table(services: Services, call: Call) -> Answer:
 def _session(services: Services) -> Iterator[SqlSession]:
     """A session of the engine; a statement that fails leaves as an ApiError."""
     services.sql.load()
-    from brickloop.localws.sql_session import StatementError
+    from brickloop.localws.statement_error import StatementError
 
     borrowed = services.sql.idle_sessions.borrow(None, None)
     try:
@@ -90,7 +90,7 @@ def _session(services: Services) -> Iterator[SqlSession]:
 
 
 def _with_columns(session: SqlSession, entry: Entry) -> dict[str, Any]:
-    from brickloop.localws.sql_session import StatementError
+    from brickloop.localws.statement_error import StatementError
 
     try:
         columns = session.columns(*entry.name.parts)
