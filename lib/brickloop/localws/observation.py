@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from brickloop.localws.layout import StoreLayout
-from brickloop.model.whole_file import write_whole
 from brickloop.runtime.recorder import (
     OBSERVED_NAME,
     OBSERVED_VERSION,
@@ -60,7 +59,10 @@ class Observation:
         }
         path = self._layout.real(f"{self._folder}/{OBSERVED_NAME}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(seen))
+        # by the simplest means: in here volumes refuse what a file that is written anew may need
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(json.dumps(seen), encoding="utf-8")
+        draft.replace(path)
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open":
