@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _MARK = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 _TITLE = re.compile(r'title="([^"]+)"')
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
-_COMMANDS = ("$", "doit", "invoke", "brickloop", "pip", "uv", "uvx", "python", "git", "eval")
+_COMMANDS = ("$", "doit", "invoke", "brickloop", "pip", "uv", "uvx", "python", "python3", "git")
 
 
 @dataclass(frozen=True)
