@@ -39,10 +39,10 @@ _ELSEWHERE = re.compile(
     r"|is_account_group_member$|read_kafka$|read_pubsub$|read_kinesis$|cloud_files|event_log$)"
 )
 """Functions that need more of Databricks than an engine."""
-_CASTS = re.compile(
-    r"\bcast\s*\(|::|\b(?:tinyint|smallint|int|bigint)\s*\(|\.(?:cast|astype)\s*\(", re.IGNORECASE
-)
-"""What can narrow a number by the user's own wish; without it arithmetic was too large."""
+_WHOLE_NAMES = {
+    "TINYINT": "tinyint|byte|ByteType", "SMALLINT": "smallint|short|ShortType",
+    "INT": "int|integer|IntegerType", "BIGINT": "bigint|long|LongType",
+}  # fmt: skip
 _CLASS = re.compile(r"\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*(.*)", re.DOTALL)
 
 
@@ -119,7 +119,7 @@ def _cast(found: re.Match[str], _statement: str) -> Exception:
 
 def _overflow(found: re.Match[str], statement: str) -> Exception:
     kind = _SPARK_TYPES.get(found.group(2), found.group(2).upper())
-    if not _CASTS.search(statement):
+    if not _casts_to(kind, statement):
         return _too_large("long" if kind == "BIGINT" else "integer")
     return made(
         ArithmeticException,
@@ -127,6 +127,28 @@ def _overflow(found: re.Match[str], statement: str) -> Exception:
         f'The value {found.group(1)} cannot be cast to "{kind}" due to an overflow. Use'
         " `try_cast` to tolerate overflow and return NULL instead.",
     )
+
+
+def _casts_to(kind: str, statement: str) -> bool:
+    """Whether a statement or cell makes numbers this type by its own wish.
+
+    Where it does not, arithmetic was too large. The cast of a literal that fits is none.
+    """
+    if kind not in _WHOLE_NAMES:
+        return True
+    names = _WHOLE_NAMES[kind]
+    digits = {"TINYINT": 7, "SMALLINT": 15, "INT": 31, "BIGINT": 63}[kind]
+    rest = re.sub(
+        rf"\bcast\s*\(\s*(\d+)\s+as\s+(?:{names})\s*\)",
+        lambda found: "" if int(found[1]) < 2**digits else found[0],
+        statement,
+        flags=re.IGNORECASE,
+    )
+    pattern = (
+        rf"\bas\s+(?:{names})\s*\)|::\s*(?:{names})\b|(?<![\w.])(?:{names})\s*\("
+        rf"|\.(?:cast|astype)\s*\(\s*(?:dataType\s*=\s*)?(?:[\"\'](?:{names})\b|(?:\w+\.)*(?:{names})\b|\w+\s*\))"
+    )
+    return re.search(pattern, rest, re.IGNORECASE) is not None
 
 
 def _too_large(word: str) -> Exception:

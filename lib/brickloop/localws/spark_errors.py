@@ -17,6 +17,7 @@ from pyspark.errors.exceptions.connect import (
 )
 
 _STATES = {
+    "_LEGACY_ERROR_TEMP_1037": "XX000",
     "AMBIGUOUS_REFERENCE": "42704",
     "ARITHMETIC_OVERFLOW": "22003",
     "CANNOT_PARSE_TIMESTAMP": "22007",
@@ -25,6 +26,7 @@ _STATES = {
     "CATALOG_ALREADY_EXISTS": "42P04",
     "CATALOG_NOT_FOUND": "42P08",
     "COLUMN_ALREADY_EXISTS": "42711",
+    "CONVERSION_INVALID_INPUT": "22018",
     "DATATYPE_MISMATCH": "42K09",
     "DATETIME_OVERFLOW": "22008",
     "DELTA_MISSING_CHANGE_DATA": "KD002",
@@ -53,6 +55,8 @@ _STATES = {
     "INVALID_WHERE_CONDITION": "42903",
     "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH": "42000",
     "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES": "42K09",
+    "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE": "42K09",
+    "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE": "42K09",
     "INVALID_SCHEMA_OR_RELATION_NAME": "42602",
     "INVALID_TEMP_OBJ_REFERENCE": "42K0F",
     "MISSING_AGGREGATION": "42803",
@@ -67,6 +71,7 @@ _STATES = {
     "ROUTINE_ALREADY_EXISTS": "42723",
     "ROUTINE_NOT_FOUND": "42883",
     "SCHEMA_ALREADY_EXISTS": "42P06",
+    "SECOND_FUNCTION_ARGUMENT_NOT_INTEGER": "22023",
     "SCHEMA_NOT_EMPTY": "2BP01",
     "SCHEMA_NOT_FOUND": "42704",
     "TABLE_OR_VIEW_ALREADY_EXISTS": "42P07",
@@ -78,6 +83,7 @@ _STATES = {
     "UNRESOLVED_ROUTINE": "42883",
     "UNRESOLVED_VARIABLE": "42883",
     "UNSUPPORTED_FEATURE": "0A000",
+    "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE": "0A000",
     "USER_RAISED_EXCEPTION": "P0001",
     "VARIABLE_ALREADY_EXISTS": "42723",
     "VARIABLE_NOT_FOUND": "42883",
@@ -227,3 +233,31 @@ def _ticked(name: str) -> str:
 def refused_intersection() -> Exception:
     """The error for INTERSECT ALL, of which the engine gives too many rows."""
     return unsupported("INTERSECT ALL", "Number the rows with row_number() and use INTERSECT.")
+
+
+def not_ordered(operation: str, kind: str) -> Exception:
+    """The error for comparing or sorting what has no order, such as maps."""
+    return analysis_error(
+        "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE",
+        f"Cannot resolve the expression due to data type mismatch: The `{operation}` does not"
+        f' support ordering on type "{kind}".',
+    )
+
+
+def set_operation_on_map(name: str, kind: str) -> Exception:
+    """The error for DISTINCT and set operations over a column with maps."""
+    return analysis_error(
+        "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE",
+        "The feature is not supported: Cannot have MAP type columns in DataFrame which calls set"
+        f' operations (INTERSECT, EXCEPT, etc.), but the type of column `{name}` is "{kind}".',
+    )
+
+
+def window_not_ordered(name: str) -> Exception:
+    """The error for a ranking function over a window without ORDER BY."""
+    return analysis_error(
+        "_LEGACY_ERROR_TEMP_1037",
+        f"Window function {name}() requires window to be ordered, please add ORDER BY clause. For"
+        f" example SELECT {name}(value_expr) OVER (PARTITION BY window_partition ORDER BY"
+        " window_ordering) from table.",
+    )

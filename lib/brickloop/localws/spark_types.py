@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pyspark.sql.types import (
+    ArrayType,
     BinaryType,
     BooleanType,
     ByteType,
@@ -15,9 +16,11 @@ from pyspark.sql.types import (
     FloatType,
     IntegerType,
     LongType,
+    MapType,
     NullType,
     ShortType,
     StringType,
+    StructType,
     TimestampNTZType,
     TimestampType,
 )
@@ -151,3 +154,12 @@ def as_decimal(kind: DataType | None) -> DecimalType | None:
         return kind
     digits = WHOLE_DIGITS.get(type(kind))
     return None if digits is None else DecimalType(digits, 0)
+
+
+def holds_map(kind: DataType | None) -> bool:
+    """Whether values are maps, or have maps in them: they have no order, and no one key."""
+    if isinstance(kind, MapType):
+        return True
+    if isinstance(kind, ArrayType):
+        return holds_map(kind.elementType)
+    return isinstance(kind, StructType) and any(holds_map(each.dataType) for each in kind.fields)

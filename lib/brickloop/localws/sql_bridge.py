@@ -11,10 +11,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from brickloop.localws.spark_errors import refused_intersection, unsupported
+from brickloop.localws.sql_checks import check_window, name_shared, whether_one_row
 from brickloop.localws.sql_context import OWN_VIEW, SqlContext
 from brickloop.localws.sql_functions import expand_function, find_function
 from brickloop.localws.sql_probe import Probe, sources_of
-from brickloop.localws.sql_recursion import materialise
+from brickloop.localws.sql_recursion import is_recursive, materialise
 from brickloop.localws.sql_relations import information_schema, read_files, table_changes
 from brickloop.localws.sql_selects import Selects
 from brickloop.localws.sql_tokens import argument_counts
@@ -109,10 +110,12 @@ class Bridge:
             for child in value if isinstance(value, list) else [value]:
                 if not isinstance(child, exp.Expr):
                     continue
+                if recursive and isinstance(child, exp.CTE) and is_recursive(child):
+                    assert isinstance(node, exp.With)
+                    materialise(self._context, self._probe, node, child, self._visit)
+                    self.changed = True
+                    continue
                 self._visit(child)
-                if recursive and isinstance(child, exp.CTE) and isinstance(node, exp.With):
-                    made = materialise(self._context, self._probe, node, child)
-                    self.changed = self.changed or made
         if recursive:
             node.set("recursive", False)
             if not node.expressions:
@@ -132,7 +135,15 @@ class Bridge:
             new = self._json_path(node)
         elif isinstance(node, exp.Like | exp.ILike):
             new = like_each(node)
+        elif isinstance(node, exp.Window):
+            check_window(node)
+        elif isinstance(node, exp.Exists) and isinstance(node.this, exp.Query):
+            new = whether_one_row(node, self._probe)
+        elif isinstance(node, exp.Values) and node.parent is not None:
+            self.changed = self._typist.mend_rows(node) or self.changed
         elif isinstance(node, exp.Select):
+            self.changed = name_shared(node) or self.changed
+            self._typist.refuse_maps(node)
             self.changed = self._typist.mend_scope(node) or self.changed
             new = self._selects.rewrite(node)
             self.changed = self.changed or self._selects.changed
@@ -140,6 +151,8 @@ class Bridge:
             node, exp.Update | exp.Delete | exp.Merge | exp.Values
         ):
             self.changed = self._typist.mend_scope(node) or self.changed
+            if isinstance(node, exp.Values):
+                self.changed = self._typist.mend_rows(node) or self.changed
         elif isinstance(node, exp.SetOperation):
             if isinstance(node, exp.Intersect) and not node.args.get("distinct"):
                 raise refused_intersection()

@@ -44,19 +44,19 @@ class Kinds:
     def unknown(self, node: exp.Expr) -> Iterator[exp.Expr]:
         """The parts of an operator's or function's operands of which the engine has to be asked."""
         for operand in operands_of(node):
-            yield from self._leaves(operand)
+            yield from self.leaves(operand)
 
-    def _leaves(self, node: exp.Expr) -> Iterator[exp.Expr]:
+    def leaves(self, node: exp.Expr) -> Iterator[exp.Expr]:
         """The parts of an operand of which the engine has to be asked."""
         from sqlglot import exp
 
         if id(node) in self._found or self._known(node) is not None:
             return
         if isinstance(node, wrappers()):
-            yield from self._leaves(node.this)
+            yield from self.leaves(node.this)
         elif _passes(name_of(node)):
             for each in operands_of(node)[:1]:
-                yield from self._leaves(each)
+                yield from self.leaves(each)
         elif not isinstance(node, exp.Star | exp.Interval | exp.Select | exp.SetOperation):
             yield node
 
@@ -90,6 +90,10 @@ class Kinds:
             operands = operands_of(node)
             return aggregate_kind(name_of(node), self.of(operands[0])) if operands else None
         return None
+
+    def told(self, select: exp.Expr, node: exp.Expr) -> DataType | None:
+        """The type of an expression as the engine has it."""
+        return self._look(select, [node], grouped=has_aggregate(node))[0]
 
     def note(self, node: exp.Expr, kind: DataType | None) -> None:
         """Keep the type of an expression."""
@@ -144,7 +148,7 @@ class Kinds:
             for item in select.expressions:
                 if isinstance(item, exp.Alias) and item.alias.lower() == node.name.lower():
                     if not any(each is node for each in item.walk()):
-                        self.ask(select, list(self._leaves(item.this)))
+                        self.ask(select, list(self.leaves(item.this)))
                         return self.of(item.this)
                     break
         outer = select.find_ancestor(exp.Select)
@@ -171,7 +175,7 @@ class Kinds:
             source = arguments[place]
         else:
             source = arguments[0]
-        self.ask(select, list(self._leaves(source)))
+        self.ask(select, list(self.leaves(source)))
         kind = self.of(source)
         if name in {"reduce", "aggregate"} and place == 0:
             return kind

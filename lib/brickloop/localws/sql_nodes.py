@@ -20,6 +20,7 @@ _SIGNS = {
     "NullSafeEQ": "<=>", "NEQ": "<>", "LT": "<", "LTE": "<=", "GT": ">", "GTE": ">=",
     "DPipe": "||", "JSONFormat": "to_json", "UnixSeconds": "unix_seconds", "Length": "length",
     "StrPosition": "instr", "RegexpLike": "rlike", "RegexpSplit": "split", "And": "and",
+    "TsOrDsAdd": "date_add",
 }  # fmt: skip
 NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _TIMES = frozenset({"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"})
@@ -261,6 +262,48 @@ def is_compared(node: exp.Expr) -> bool:
     while isinstance(parent, exp.Paren):
         parent = parent.parent
     return isinstance(parent, exp.Predicate) and not is_assignment(parent)
+
+
+def has_number_text(node: exp.Expr) -> bool:
+    """Whether a side of a comparison is a text with a number, or a decimal."""
+    from sqlglot import exp
+
+    return any(
+        isinstance(each, exp.Literal)
+        and (NUMBER.fullmatch(each.name) if each.is_string else "." in each.name)
+        for each in node.iter_expressions()
+    )
+
+
+def are_columns(node: exp.Expr) -> bool:
+    """Whether both sides of a comparison are columns, or are made of maps."""
+    from sqlglot import exp
+
+    kinds = (exp.Column, exp.Map, exp.VarMap, exp.StrToMap, exp.Anonymous)
+    return all(isinstance(each, kinds) for each in operands_of(node))
+
+
+def keys_of(select: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
+    """What rows are grouped, divided or sorted by, with the clause's name."""
+    from sqlglot import exp
+
+    group = select.args.get("group")
+    if group is not None and not groups_by_all(group):
+        for each in group.expressions:
+            yield "GROUP BY", each
+    for join in select.args.get("joins") or []:
+        for each in join.args.get("using") or []:
+            yield "USING", exp.column(each.copy())
+    order = select.args.get("order")
+    for each in order.expressions if order is not None else []:
+        yield "ORDER BY", each.this
+    for node in own_nodes(select):
+        if isinstance(node, exp.Window):
+            for each in node.args.get("partition_by") or []:
+                yield "PARTITION BY", each
+        elif isinstance(node, exp.Distinct) and node.parent is not select:
+            for each in node.expressions:
+                yield "DISTINCT", each
 
 
 def is_assignment(node: exp.Expr) -> bool:

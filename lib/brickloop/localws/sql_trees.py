@@ -56,6 +56,13 @@ def _as_written(tree: exp.Expr) -> exp.Expr:
                 whole = whole.parent
             if isinstance(whole.parent, exp.Binary):
                 whole.replace(exp.Paren(this=whole.copy()))
+    for moved in list(tree.find_all(exp.TsOrDsAdd)):
+        # date_sub is read as a sum with the days times -1
+        days = moved.expression
+        if isinstance(days, exp.Mul) and days.expression == exp.Literal.number(-1):
+            inner = days.this.this if isinstance(days.this, exp.Paren) else days.this
+            new = exp.Anonymous(this="date_sub", expressions=[moved.this.copy(), inner.copy()])
+            moved.replace(new)
     for moment in list(tree.find_all(exp.Localtimestamp)):
         moment.replace(exp.Anonymous(this="localtimestamp"))
     return tree

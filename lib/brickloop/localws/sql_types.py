@@ -10,25 +10,51 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyspark.errors.exceptions.base import PySparkException
-from pyspark.sql.types import DataType, NullType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    ByteType,
+    DataType,
+    DayTimeIntervalType,
+    DecimalType,
+    DoubleType,
+    LongType,
+    NullType,
+    StringType,
+    StructField,
+    StructType,
+    YearMonthIntervalType,
+)
 
 from brickloop.localws.json_text import json_text
-from brickloop.localws.spark_types import aggregate_kind, common_type, is_real, type_text
+from brickloop.localws.spark_errors import (
+    analysis_error,
+    not_ordered,
+    set_operation_on_map,
+    unsupported,
+)
+from brickloop.localws.spark_types import (
+    aggregate_kind,
+    common_type,
+    holds_map,
+    is_real,
+    type_text,
+)
 from brickloop.localws.sql_context import OWN_VIEW
 from brickloop.localws.sql_kinds import Kinds
 from brickloop.localws.sql_nodes import (
     AGGREGATES,
     LEAST,
-    NUMBER,
     SqlBuilder,
     ancestors_of,
+    are_columns,
     branches_of,
     counts_days,
     groups_by_all,
+    has_number_text,
     has_time,
     integer_of,
     is_assignment,
     is_compared,
+    keys_of,
     name_of,
     naming_parts,
     operands_of,
@@ -56,7 +82,13 @@ from brickloop.localws.typed_rules import (
 if TYPE_CHECKING:
     from sqlglot import exp
 
-_NAMED = NAMED_RULES | {"to_json"}
+_NAMED = NAMED_RULES | {"to_json", "to_csv"}
+_PARTS = frozenset({"extract", "date_part", "datepart", "hour", "minute", "second"})
+_MOST = {
+    "HOUR": 24, "H": 24, "HR": 24, "MINUTE": 60, "M": 60, "MIN": 60, "MON": 0, "MONTH": 0,
+}  # fmt: skip
+"""How many there are of a part of an interval before the next greater one counts."""
+_SIGNS = {"ORDER BY": "sortorder", "USING": "="}
 
 
 class Typist:
@@ -95,12 +127,18 @@ class Typist:
 
     def mend_sides(self, union: exp.SetOperation) -> bool:
         """Bring both sides of UNION and its like to the types that Spark gives the result."""
+        from sqlglot import exp
+
         try:
             sides = [self._probe.schema(union, side) for side in (union.this, union.expression)]
         except PySparkException:
             return False
         if len(sides[0]) != len(sides[1]):
             return False
+        if not (isinstance(union, exp.Union) and not union.args.get("distinct")):
+            for field in sides[0].fields:
+                if holds_map(field.dataType):
+                    raise set_operation_on_map(field.name, type_text(field.dataType))
         kinds = [
             (a.dataType, b.dataType) for a, b in zip(sides[0].fields, sides[1].fields, strict=True)
         ]
@@ -113,6 +151,74 @@ class Typist:
                 changed = True
         return changed
 
+    def mend_rows(self, values: exp.Expr) -> bool:
+        """Make columns of VALUES with decimals and numbers that float DOUBLE, as Spark does."""
+        from sqlglot import exp
+
+        rows = [
+            list(row.expressions) if isinstance(row, exp.Tuple) else [row]
+            for row in values.expressions
+        ]
+        changed = False
+        for cells in zip(*rows, strict=False):
+            self._kinds.ask(exp.Select(), [leaf for each in cells for leaf in self._open(each)])
+            kinds = [self._kinds.of(each) for each in cells]
+            if not (any(map(is_real, kinds)) and any(isinstance(k, DecimalType) for k in kinds)):
+                continue
+            for cell, kind in zip(cells, kinds, strict=True):
+                if not isinstance(kind, DoubleType):
+                    cell.replace(self._build.cast(cell, "DOUBLE"))
+                    changed = True
+        return changed
+
+    def refuse_maps(self, select: exp.Select) -> None:
+        """Refuse maps where rows are told apart: the engine tells them by their entries' order."""
+        from sqlglot import exp
+
+        distinct = select.args.get("distinct")
+        if distinct is not None and not distinct.args.get("on"):
+            self.refuse_map_columns(select, select)
+        aliases = {
+            item.alias.lower(): item.this
+            for item in select.expressions if isinstance(item, exp.Alias)
+        }  # fmt: skip
+        found: list[tuple[str, exp.Expr]] = []
+        for where, key in keys_of(select):
+            if isinstance(key, exp.Literal) and key.name.isdigit():
+                place = int(key.name) - 1
+                if not 0 <= place < len(select.expressions):
+                    continue
+                key = select.expressions[place].unalias()
+            if isinstance(key, exp.Column) and not key.table:
+                key = aliases.get(key.name.lower(), key)
+            if not is_star(key):
+                found.append((where, key))
+        self._kinds.ask(select, [leaf for _, key in found for leaf in self._open(key)])
+        for where, key in found:
+            kind = self._kinds.of(key)
+            if not holds_map(kind):
+                continue
+            if where in _SIGNS and kind is not None:
+                raise not_ordered(_SIGNS[where], type_text(kind))
+            raise unsupported(f"{where} of maps", "Use to_json, or array_sort(map_entries(...)).")
+
+    def refuse_map_columns(self, scope: exp.Expr, query: exp.Expr) -> None:
+        """Refuse DISTINCT and set operations over maps, as Databricks does."""
+        plain = query.copy()
+        for key in ("order", "limit", "offset", "distinct", "with_"):
+            plain.set(key, None)
+        try:
+            schema = self._probe.schema(scope, plain)
+        except PySparkException:
+            return
+        for field in schema.fields:
+            if holds_map(field.dataType):
+                raise set_operation_on_map(field.name, type_text(field.dataType))
+
+    def _open(self, node: exp.Expr) -> list[exp.Expr]:
+        """The parts of an expression whose types the engine has to tell."""
+        return list(self._kinds.leaves(node))
+
     def _is_candidate(self, node: exp.Expr) -> bool:
         from sqlglot import exp
 
@@ -120,10 +226,11 @@ class Typist:
         if name in COMPARISONS:
             if is_assignment(node):
                 return False
-            return self._is_zoned or any(
-                isinstance(each, exp.Literal) and each.is_string and NUMBER.fullmatch(each.name)
-                for each in (node.this, node.expression)
-            )
+            return self._is_zoned or has_number_text(node) or are_columns(node)
+        if isinstance(node, exp.In | exp.Between):
+            return has_number_text(node) or are_columns(node)
+        if name in _PARTS:
+            return True
         if isinstance(node, exp.Cast):
             return node.to.is_type("text", "varchar") and not node.to.expressions
         if isinstance(node, exp.Case | exp.Coalesce | exp.Nvl2):
@@ -148,6 +255,14 @@ class Typist:
             return self._cast_to_text(node)
         if name in AGGREGATES:
             return self._aggregate(node, name)
+        if isinstance(node, exp.In):
+            return self._alike(operands_of(node))
+        if isinstance(node, exp.Between):
+            return self._between(node)
+        if name in _PARTS:
+            return self._extract(node)
+        if name == "to_csv":
+            return self._csv(node)
         if name == "to_json":
             return self._json(node)
         if name in TEXT_OPERANDS and not splits_letters(node):
@@ -222,6 +337,16 @@ class Typist:
         made = json_text(self._build, operands[0], kind)
         return self._put(node, Mended(made, StringType()))
 
+    def _csv(self, node: exp.Expr) -> bool:
+        """Refuse ``to_csv`` of a NULL without a type, which the engine writes as a text."""
+        operands = operands_of(node)
+        kind = self._kinds.of(operands[0]) if operands else None
+        if isinstance(kind, StructType) and any(
+            isinstance(field.dataType, NullType) for field in kind.fields
+        ):
+            raise unsupported("to_csv of NULL without a type", "Cast it.")
+        return False
+
     def _unify(self, node: exp.Expr) -> bool:
         """Bring the branches of CASE and IF to one type, which the engine takes from the first."""
         branches = branches_of(node)
@@ -238,6 +363,66 @@ class Typist:
                 branch.replace(self._build.cast(branch, type_text(wanted)))
                 changed = True
         return changed
+
+    def _alike(self, nodes: list[exp.Expr]) -> bool:
+        """Bring numbers and texts that are compared to one type."""
+        kinds = [self._kinds.of(each) for each in nodes]
+        wanted: DataType | None = NullType()
+        for kind in kinds:
+            if kind is not None and holds_map(kind):
+                raise not_ordered("in", type_text(kind))
+            wanted = common_type(wanted, kind)
+        if not isinstance(wanted, DoubleType | LongType):
+            return False
+        changed = False
+        for each, kind in zip(nodes, kinds, strict=True):
+            if kind != wanted and not isinstance(kind, NullType):
+                each.replace(self._build.cast(each, type_text(wanted)))
+                changed = True
+        return changed
+
+    def _between(self, node: exp.Between) -> bool:
+        """BETWEEN as two comparisons, each by its own types."""
+        from sqlglot import exp
+
+        value, low, high = (node.args[key] for key in ("this", "low", "high"))
+        made = []
+        for name, bound in ((">=", low), ("<=", high)):
+            sides = [self._operand(value), self._operand(bound)]
+            wanted = common_type(sides[0].kind, sides[1].kind)
+            if not isinstance(wanted, DoubleType | LongType):
+                return False
+            nodes = [self._build.cast(each.node, type_text(wanted)) for each in sides]
+            made.append(self._build.call(name, *nodes))
+        node.replace(exp.Paren(this=exp.And(this=made[0], expression=made[1])))
+        return True
+
+    def _extract(self, node: exp.Expr) -> bool:
+        """The hours of an interval beside its days, and the types of an interval's parts."""
+        from sqlglot import exp
+
+        value = operands_of(node)[-1]
+        field = node.name if isinstance(node, exp.Extract) else string_of(operands_of(node)[0])
+        kind = self._kinds.of(value)
+        select = node.find_ancestor(exp.Select)
+        if kind is None and select is not None:
+            kind = self._kinds.told(select, value)
+        if not isinstance(kind, DayTimeIntervalType | YearMonthIntervalType):
+            return False
+        if field is None:
+            raise analysis_error(
+                "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",
+                f"Cannot resolve the expression due to data type mismatch: {name_of(node)} requires"
+                f' the "TIMESTAMP" type, however it has the type "{type_text(kind)}".',
+            )
+        field = field.upper().rstrip("S")
+        new: exp.Expr = node.copy()
+        most = _MOST.get(field)
+        if most is None:
+            return False
+        if most:
+            new = exp.Mod(this=new, expression=exp.Literal.number(most))
+        return self._put(node, Mended(self._build.cast(new, "TINYINT"), ByteType()))
 
     def _range_of_days(self, spec: exp.Expr) -> bool:
         """RANGE over dates: the engine takes no distance between dates."""

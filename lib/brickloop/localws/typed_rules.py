@@ -10,12 +10,14 @@ https://docs.databricks.com/en/sql/language-manual/data-types/decimal-type.html.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pyspark.sql.types import (
     ArrayType,
+    BinaryType,
     BooleanType,
     ByteType,
     DataType,
@@ -31,7 +33,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from brickloop.localws.spark_errors import unsupported
+from brickloop.localws.spark_errors import analysis_error, not_ordered, unsupported
 from brickloop.localws.spark_types import (
     LEAST_SCALE,
     PRECISION,
@@ -39,6 +41,7 @@ from brickloop.localws.spark_types import (
     adjusted,
     as_decimal,
     bounded,
+    holds_map,
     integer_kind,
     is_real,
     type_text,
@@ -46,12 +49,21 @@ from brickloop.localws.spark_types import (
 )
 
 _LARGEST = {ByteType: 2**7, ShortType: 2**15, IntegerType: 2**31, LongType: 2**63}
+_DAYS = frozenset({"date_add", "date_sub", "dateadd"})
 _EXACT = 16
 """How many digits a DOUBLE has; rounding to more changes nothing."""
 _REMAINDERS = frozenset({"%", "mod", "pmod"})
 _ENGINE_SCALE = 4
 """How many digits the engine's division of decimals adds to the dividend's scale."""
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?\d+\s*")
+_HEX = "^[0-9a-fA-F]*$"
+_BASE64 = r"^\s*([A-Za-z0-9+/]\s*)*(=\s*){0,2}$"
 OPERATORS = frozenset({"+", "-", "*", "/", "%", "mod", "pmod"})
+RANKINGS = frozenset(
+    {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead",
+     "nth_value"}
+)  # fmt: skip
+"""Functions that Spark computes over a window with ORDER BY only."""
 COMPARISONS = frozenset({"=", "==", "<=>", "<>", "!=", "<", "<=", ">", ">="})
 TEXT_OPERANDS = {
     "concat": None, "||": None, "concat_ws": None, "upper": 1, "lower": 1, "ucase": 1, "lcase": 1,
@@ -63,7 +75,10 @@ TEXT_OPERANDS = {
     "md5": 1, "sha1": 1, "sha": 1, "sha2": 1, "base64": 1, "listagg": 1, "string_agg": 1,
 }  # fmt: skip
 """Functions of text, and how many of their first operands are text; None is all of them."""
-NAMED_RULES = frozenset({"round", "bround", "regexp_count", "timestamp_seconds"})
+NAMED_RULES = frozenset(
+    {"round", "bround", "regexp_count", "timestamp_seconds", "elt", "to_binary", "date_add",
+     "date_sub", "dateadd"}
+)  # fmt: skip
 """Functions with rules of their own, beside operators, aggregates and those of text."""
 
 
@@ -127,6 +142,12 @@ def mend(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
         return _arithmetic(build, name, operands[0], operands[1])
     if name in COMPARISONS and len(operands) == 2:
         return _comparison(build, name, operands[0], operands[1])
+    if name in _DAYS:
+        return _moved_days(name, operands)
+    if name == "elt" and len(operands) > 1:
+        return _nth(build, operands)
+    if name == "to_binary":
+        return _binary(build, operands)
     if name == "negative" and operands[0].integer is not None:
         return _negative(build, operands[0])
     if name == "timestamp_seconds":
@@ -275,6 +296,9 @@ def _comparison(build: Builder, name: str, left: Operand, right: Operand) -> Men
     """Text and a decimal are compared as doubles, a date and a time in the session's zone."""
     sides = (left, right)
     kinds = [each.kind for each in sides]
+    for kind in kinds:
+        if kind is not None and holds_map(kind):
+            raise not_ordered(name, type_text(kind))
     if {type(kind) for kind in kinds} == {DateType, TimestampType}:
         times = [
             build.cast(each.node, "TIMESTAMP") if isinstance(each.kind, DateType) else each.node
@@ -287,6 +311,72 @@ def _comparison(build: Builder, name: str, left: Operand, right: Operand) -> Men
         return Mended(None, BooleanType())
     made = [build.cast(each.node, "DOUBLE") for each in sides]
     return Mended(build.call(name, *made), BooleanType())
+
+
+def _moved_days(name: str, operands: Sequence[Operand]) -> Mended:
+    """``date_add`` and its like, by whole days only."""
+    days = operands[-1]
+    if days.string is not None and not _WHOLE_NUMBER.fullmatch(days.string):
+        raise analysis_error(
+            "SECOND_FUNCTION_ARGUMENT_NOT_INTEGER",
+            f"The second argument of `{name}` function needs to be an integer.",
+        )
+    if len(operands) == 2 and (is_real(days.kind) or isinstance(days.kind, DecimalType)):
+        raise unsupported(f"{name} by a number with a fraction", "Cast it to INT.")
+    return Mended(None, DateType() if len(operands) == 2 else None)
+
+
+def _nth(build: Builder, operands: Sequence[Operand]) -> Mended:
+    """``elt``, which finds an error in a place that is not there."""
+    count = len(operands) - 1
+    place, others = operands[0], operands[1:]
+    if any(isinstance(each.kind, BinaryType) for each in others):
+        return Mended(None, None)
+    message = build.call(
+        "concat",
+        build.text("[INVALID_ARRAY_INDEX] The index "),
+        build.cast(place.node, "STRING"),
+        build.text(
+            f" is out of bounds. The array has {count} elements. Use the SQL function `get()` to"
+            " tolerate accessing element at invalid index and return NULL instead."
+        ),
+    )
+    failure = build.call("raise_error", message)
+    first, last = (build.cast(build.text(str(each)), "INT") for each in (1, count))
+    node = build.call(
+        "coalesce",
+        build.call("elt", *[each.node for each in operands]),
+        build.when(build.call("<", place.node, first), failure),
+        build.when(build.call(">", place.node, last), failure),
+    )
+    return Mended(node, StringType())
+
+
+def _binary(build: Builder, operands: Sequence[Operand]) -> Mended:
+    """``to_binary`` of text, which finds an error in what is no such text."""
+    value = operands[0]
+    form = operands[1].string if len(operands) > 1 else "hex"
+    if form is None:
+        raise unsupported("to_binary in a format that is computed")
+    form = form.lower()
+    if form not in {"hex", "base64"}:
+        return Mended(None, BinaryType())
+    digits = _HEX if form == "hex" else _BASE64
+    message = build.call(
+        "concat",
+        build.text("[CONVERSION_INVALID_INPUT] The value '"),
+        build.cast(value.node, "STRING"),
+        build.text(
+            f'\' ({form.upper()}) cannot be converted to "BINARY" because it is malformed. Correct'
+            " the value as per the syntax, or change its format. Use `try_to_binary` to tolerate"
+            " malformed input and return NULL instead."
+        ),
+    )
+    failure = build.cast(build.call("raise_error", message), "BINARY")
+    good = build.call("rlike", value.node, build.text(digits))
+    bad = build.call("=", good, build.cast(build.text("false"), "BOOLEAN"))
+    made = build.call("to_binary", *[each.node for each in operands])
+    return Mended(build.call("coalesce", build.when(bad, failure), made), BinaryType())
 
 
 def _negative(build: Builder, operand: Operand) -> Mended:

@@ -31,13 +31,10 @@ is said here.
 _KNOWN = """\
 ## Known differences
 
-- Where a statement computes whole numbers and casts to them too, a number that is too large is told
-  as CAST_OVERFLOW, be it the arithmetic's (SQLSTATE 22003 either way). Recursive relations compute
-  without that check.
-- Maps are told apart by the order of their entries in GROUP BY and DISTINCT. A ranking function
-  without ORDER BY ranks in any order, where Databricks refuses it.
-- `VALUES` that mix decimals and doubles are decimals. `to_csv` writes NULL as `""`.
-- With `USING (id)` the column is `id`, not `a.id`.
+- Where a statement computes whole numbers and casts to the same type too, a number that is too
+  large is told as CAST_OVERFLOW, be it the arithmetic's (SQLSTATE 22003 either way).
+- `from_json` keeps what is right of an array with one bad element, where Databricks gives NULL.
+- A column of one side of an outer join with USING, and `a.*` beside USING, are refused.
 - Locations are paths of this machine. Grants, tags and row filters are not there: one user, who
   may do everything. `CLUSTER BY`, `CACHE` and `ANALYZE` are taken and change nothing.
 - A function's body and a view's query are checked when they are made, and keep the tables that

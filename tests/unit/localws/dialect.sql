@@ -421,6 +421,51 @@ SELECT input_file_name() FROM numbers
 SELECT _metadata.file_path FROM numbers
 --: UNSUPPORTED the column _metadata of files
 
+SELECT row_number() OVER (PARTITION BY customer) FROM orders
+--: error _LEGACY_ERROR_TEMP_1037 XX000
+
+SELECT id, rank() OVER w FROM orders WINDOW w AS (PARTITION BY customer)
+--: error _LEGACY_ERROR_TEMP_1037 XX000
+
+SELECT m, count(*) FROM VALUES (map(1, 2, 3, 4)), (map(3, 4, 1, 2)) AS t(m) GROUP BY m
+--: UNSUPPORTED GROUP BY of maps
+
+SELECT count(DISTINCT m) FROM VALUES (map(1, 2)) AS t(m)
+--: UNSUPPORTED DISTINCT of maps
+
+SELECT DISTINCT m FROM types
+--: error UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE 0A000
+
+SELECT map(1, 2) AS m UNION SELECT map(3, 4)
+--: error UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE 0A000
+
+SELECT map(1, 2) AS m UNION ALL SELECT map(3, 4)
+--: m MAP<INT,INT> / 2 rows
+
+SELECT 1 FROM types a JOIN types b ON a.m = b.m
+--: error DATATYPE_MISMATCH.INVALID_ORDERING_TYPE 42K09
+
+SELECT 1 FROM types a JOIN types b USING (m)
+--: error DATATYPE_MISMATCH.INVALID_ORDERING_TYPE 42K09
+
+SELECT a FROM types ORDER BY m
+--: error DATATYPE_MISMATCH.INVALID_ORDERING_TYPE 42K09
+
+SELECT a.id, b.id AS same, a.x, b.y FROM VALUES (1, 2) AS a(id, x) JOIN VALUES (1, 3) AS b(id, y) USING (id) WHERE b.id = 1 ORDER BY a.id
+--: id INT, same INT, x INT, y INT
+[1, 1, 2, 3]
+
+SELECT b.id FROM VALUES (1) AS a(id) LEFT JOIN VALUES (2) AS b(id) USING (id)
+--: UNSUPPORTED b.id of an outer join with USING
+
+SELECT a.* FROM VALUES (1, 2) AS a(id, x) JOIN VALUES (1, 3) AS b(id, y) USING (id)
+--: UNSUPPORTED a.* of a join with USING
+
+SELECT x FROM VALUES (1), (2) AS a(x) WHERE EXISTS (SELECT count(*) FROM VALUES (1) AS b(y) WHERE b.y = a.x) ORDER BY x
+--: x INT
+[1]
+[2]
+
 # Numbers
 
 SELECT 2147483647 + 1
@@ -580,6 +625,25 @@ SELECT 1 AS n UNION ALL SELECT 2 INTERSECT SELECT 2 ORDER BY n
 SELECT 1 AS n INTERSECT ALL SELECT 1
 --: UNSUPPORTED INTERSECT ALL
 
+SELECT p IN ('1.5', '2') AS a, p BETWEEN '1e0' AND '2' AS b, s = 1.5 AS c, s IN (1.5, 2.5) AS d FROM VALUES (1.50, '1.54'), (3.00, '2.50') AS t(p, s)
+--: a BOOLEAN, b BOOLEAN, c BOOLEAN, d BOOLEAN
+[true, true, false, false]
+[false, false, false, true]
+
+SELECT * FROM VALUES (1.5, 1), (2e0, 2) AS t(x, n)
+--: x DOUBLE, n INT
+[1.5, 1]
+[2.0, 2]
+
+WITH RECURSIVE grown(n) AS (SELECT 2147483000 UNION ALL SELECT n + 500 FROM grown WHERE n > 0) SELECT max(n) FROM grown
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT CAST(1 AS BIGINT), CAST(2147483647 AS INT) + 1
+--: error ARITHMETIC_OVERFLOW 22003
+
+SELECT CAST(n AS INT) FROM VALUES (3000000000) AS t(n)
+--: error CAST_OVERFLOW 22003
+
 # Text
 
 SELECT CAST(x AS STRING) AS s FROM VALUES (1e7D), (123456.789D), (0.001D), (0.0001D), (-0.0D), (CAST('Infinity' AS DOUBLE)), (CAST('NaN' AS DOUBLE)), (NULL) AS t(x)
@@ -638,6 +702,26 @@ SELECT get_json_object(j, '$[\'a b\']') AS a, get_json_object(j, '$.a b') AS b, 
 --: a STRING, b STRING, c INT
 ["1", "1", 2]
 
+SELECT elt(2, 'a', 'b') AS a, elt(n, 'a', 'b') AS b, to_binary('0aff') AS c, to_binary('YQ==', 'base64') AS d FROM VALUES (CAST(NULL AS INT)) AS t(n)
+--: a STRING, b STRING, c BINARY, d BINARY
+["b", null, "0aff", "61"]
+
+SELECT elt(3, 'a', 'b')
+--: error INVALID_ARRAY_INDEX 22003
+
+SELECT to_binary('xyz', 'hex')
+--: error CONVERSION_INVALID_INPUT 22018
+
+SELECT to_binary('!!', 'base64')
+--: error CONVERSION_INVALID_INPUT 22018
+
+SELECT to_csv(named_struct('a', 'x', 'b', CAST(NULL AS INT), 'c', '')) AS c
+--: c STRING
+["x,,\"\""]
+
+SELECT to_csv(named_struct('a', 'x', 'b', NULL))
+--: UNSUPPORTED to_csv of NULL without a type
+
 # Time
 
 SELECT d + INTERVAL 3 HOURS AS a, d - INTERVAL 30 MINUTES AS b, d + INTERVAL 1 DAY AS c, d + INTERVAL 1 MONTH AS e FROM VALUES (DATE'2024-01-31') AS t(d)
@@ -687,6 +771,23 @@ SELECT timestamp_seconds(1.23) AS a, timestamp_seconds(2) AS b
 SELECT datediff(HOUR, TIMESTAMP'2024-01-01', TIMESTAMP'2024-01-02') AS h, datediff(DAY, DATE'2024-01-01', DATE'2024-01-02') AS d
 --: h BIGINT, d BIGINT
 [24, 1]
+
+SELECT extract(HOUR FROM b - a) AS h, extract(DAY FROM b - a) AS d, date_part('MINUTE', INTERVAL '90' MINUTE) AS m FROM VALUES (TIMESTAMP'2024-01-01 00:00:00', TIMESTAMP'2024-01-03 05:00:00') AS t(a, b)
+--: h TINYINT, d INT, m TINYINT
+[5, 2, 30]
+
+SELECT hour(TIMESTAMP'2024-01-02 05:00:00' - TIMESTAMP'2024-01-01 00:00:00')
+--: error DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE 42K09
+
+SELECT date_add(DATE'2024-01-31', '1') AS a, date_sub(DATE'2024-03-01', 1) AS b
+--: a DATE, b DATE
+["2024-02-01", "2024-02-29"]
+
+SELECT date_add(DATE'2024-01-31', '1.5')
+--: error SECOND_FUNCTION_ARGUMENT_NOT_INTEGER 22023
+
+SELECT date_sub(DATE'2024-01-31', 1.5)
+--: UNSUPPORTED date_sub by a number with a fraction
 
 # Delta tables
 
