@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from docs.make.pages import Block, blocks, pages, read
 from markdown_it import MarkdownIt
 from tests.docs.page_session import NOT_RUN, SHELLS, PageSession, exit_code
@@ -67,17 +68,44 @@ def test_the_blocks_of_a_page_do_what_they_say(page, session):
             session.run(block)
 
 
+def scripts(text: str) -> list[str]:
+    """The shell texts in a CI system's file."""
+    found: list[str] = []
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if key in ("run", "script", "before_script", "after_script"):
+                    found.extend([inner] if isinstance(inner, str) else map(str, inner))
+                else:
+                    walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    walk(yaml.safe_load(text))
+    return found
+
+
+def test_the_steps_of_a_ci_file_are_found():
+    assert scripts("jobs: {a: {steps: [{run: doit}, {script: [invoke plan]}]}}") == [
+        "doit",
+        "invoke plan",
+    ]
+
+
 @pytest.mark.parametrize("page", pages())
 def test_the_commands_that_a_page_names_are_there_with_their_flags(page):
     shells = [b.text for b in blocks(page) if b.language in SHELLS - {"console"}]
     # wrong words that a page shows are wrong on purpose
     consoles = [b.text for b in blocks(page) if b.language == "console" and exit_code(b) != 2]
     typed = [line[2:] for text in consoles for line in text.splitlines() if line[:2] == "$ "]
+    steps = [text for b in blocks(page) if b.language == "yaml" for text in scripts(b.text)]
     inline = [code for code in _CODE.findall(read(page)) if _NAMES.match(code)]
     own = [[name] for name in re.findall(r"@task\ndef (\w+)", read(page))]
     faults = [
         (" ".join(words), wrong)
-        for texts, name_only in (([*shells, *typed], False), (inline, True))
+        for texts, name_only in (([*shells, *typed, *steps], False), (inline, True))
         for text in texts
         for words in commands(text)
         if words[1:2] not in own
