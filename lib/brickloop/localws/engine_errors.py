@@ -49,6 +49,8 @@ _CLASS = re.compile(r"\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*(.*)", re.DOTALL)
 def translate(error: SparkConnectGrpcException, statement: str = "") -> Exception:
     """The engine's error with the class and SQLSTATE that Spark gives it, where that is sure."""
     known: Exception = error
+    if str(error).lstrip().startswith("[UNSUPPORTED_FEATURE"):
+        return known
     if isinstance(error, UnsupportedOperationException) and "unknown" not in str(error):
         return unsupported(re.sub(_PREAMBLE, "", str(error.getMessage())))
     if error.getSqlState() is not None:

@@ -16,9 +16,10 @@ import grpc
 from google.protobuf.message import Message
 
 from brickloop.localws.engine_catalog import EngineCatalog
+from brickloop.localws.plan_data import held_back
 from brickloop.localws.plan_scope import is_candidate
 from brickloop.localws.plan_shims import mend_expression, mend_relation, mend_write
-from brickloop.localws.plan_types import PlanTypist, infers
+from brickloop.localws.plan_types import PlanTypist, infers, tells_rows_apart
 from brickloop.localws.registry import Entry, TableName
 from brickloop.localws.session_log import SessionLog
 from brickloop.localws.session_record import Recorder
@@ -120,9 +121,10 @@ class PlanInterceptor(
             return
         with self.bare():
             self._bare.typed = False
-            self._walk(request)
-            if self._bare.typed and self.typist is not None:
-                self.typist.mend(request)
+            with held_back(request):
+                self._walk(request)
+                if self._bare.typed and self.typist is not None:
+                    self.typist.mend(request)
 
     def _walk(self, message: Message) -> None:
         visit = _VISITS.get(message.DESCRIPTOR.full_name)
@@ -231,7 +233,7 @@ class PlanInterceptor(
 
     def _visit_relation(self, relation: Any) -> None:
         mend_relation(relation)
-        if relation.HasField("set_op") or (relation.HasField("read") and infers(relation.read)):
+        if tells_rows_apart(relation) or (relation.HasField("read") and infers(relation.read)):
             self._bare.typed = True
 
     def _visit_expression(self, expression: Any) -> None:

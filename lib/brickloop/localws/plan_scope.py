@@ -28,15 +28,27 @@ from pyspark.sql.types import (
 
 from brickloop.localws.json_text import json_text
 from brickloop.localws.plan_nodes import PlanBuilder, copied
-from brickloop.localws.spark_types import aggregate_kind, common_type, is_real, read_type, type_text
+from brickloop.localws.spark_errors import unsupported
+from brickloop.localws.spark_types import (
+    aggregate_kind,
+    common_type,
+    holds_map,
+    is_real,
+    read_type,
+    type_text,
+)
 from brickloop.localws.typed_rules import (
     COMPARISONS,
+    INTERVALS,
     NAMED_RULES,
     OPERATORS,
+    PARTS,
     TEXT_OPERANDS,
     Operand,
+    compared_type,
     kept_narrow,
     mend,
+    part_of_interval,
     spark_text,
     widen_aggregate,
 )
@@ -46,7 +58,7 @@ _CHOICES = frozenset({"coalesce", "nvl", "ifnull", "nvl2"})
 _COMPARED = COMPARISONS | {"in", "between"}
 _CANDIDATES = (
     OPERATORS | COMPARISONS | _AGGREGATES | frozenset(TEXT_OPERANDS)
-    | {"when", "if", "to_json"} | _CHOICES | NAMED_RULES
+    | {"when", "if", "to_json", "in"} | _CHOICES | NAMED_RULES | PARTS
 )  # fmt: skip
 _LITERALS: dict[str, Callable[[], DataType]] = {
     "byte": ByteType, "short": ShortType, "integer": IntegerType, "long": LongType,
@@ -63,7 +75,10 @@ def is_candidate(expression: Any) -> bool:
     """Whether an expression of a plan may need mending."""
     kind = expression.WhichOneof("expr_type")
     if kind == "unresolved_function":
-        return str(expression.unresolved_function.function_name).lower() in _CANDIDATES
+        function = expression.unresolved_function
+        return bool(function.is_distinct) or str(function.function_name).lower() in _CANDIDATES
+    if kind == "window":
+        return bool(expression.window.partition_spec)
     if kind == "cast":
         return _is_text(expression.cast)
     return bool(kind == "expression_string")
@@ -153,22 +168,36 @@ class Scope:
     def _window(
         self, expression: Any, given: dict[str, DataType | None]
     ) -> tuple[Any, DataType | None]:
-        function = expression.window.window_function
+        made = copied(expression)
+        changed = False
+        for each in made.window.partition_spec:
+            new, kind = self.mend(each, given)
+            if holds_map(kind):
+                raise unsupported("PARTITION BY of maps", "Use to_json.")
+            if new is not None:
+                each.CopyFrom(new)
+                changed = True
+        for order in made.window.order_spec:
+            new, _ = self.mend(order.child, given)
+            if new is not None:
+                order.child.CopyFrom(new)
+                changed = True
+        function = made.window.window_function
         if function.WhichOneof("expr_type") != "unresolved_function":
-            return None, None
+            return (made if changed else None), None
         call = function.unresolved_function
         name = call.function_name.lower()
-        kind = self._first_kind(call, given)
+        arguments, kinds, touched = self._arguments(call, given)
+        for place, each in enumerate(arguments):
+            if touched:
+                call.arguments[place].CopyFrom(each)
+        kind = kinds[0] if kinds else None
         widened = widen_aggregate(name, kind) if len(call.arguments) == 1 else None
         if widened is None:
-            return None, aggregate_kind(name, kind)
-        made = copied(expression)
-        argument = made.window.window_function.unresolved_function.arguments[0]
-        argument.CopyFrom(self._build.cast(argument, widened.operand))
+            return (made if changed or touched else None), aggregate_kind(name, kind)
+        argument = call.arguments[0]
+        argument.CopyFrom(self._build.cast(copied(argument), widened.operand))
         return self._build.cast(made, widened.result), widened.kind
-
-    def _first_kind(self, call: Any, given: dict[str, DataType | None]) -> DataType | None:
-        return self.mend(call.arguments[0], given)[1] if call.arguments else None
 
     def _cast(
         self, expression: Any, given: dict[str, DataType | None]
@@ -203,6 +232,14 @@ class Scope:
                 argument = whole.unresolved_function.arguments[0]
                 argument.CopyFrom(self._build.cast(arguments[0], widened.operand))
                 return self._build.cast(whole, widened.result), widened.kind
+        if call.is_distinct and any(map(holds_map, kinds)):
+            raise unsupported("DISTINCT of maps", "Use to_json.")
+        if name == "in":
+            return (whole if self._alike(whole, kinds) or changed else None), BooleanType()
+        if name in PARTS and arguments and kinds[-1] is None and not given:
+            kinds[-1] = self._ask(arguments[-1])
+        if name in PARTS and arguments and isinstance(kinds[-1], INTERVALS):
+            return part_of_interval(self._build, name, whole, kinds[-1], _string(arguments[0]))
         if name in {"when", "if"} or name in _CHOICES:
             unified, kind = self._unified(name, whole, kinds)
             return (whole if changed or unified else None), kind
@@ -238,6 +275,18 @@ class Scope:
             nodes.append(argument if new is None else new)
             kinds.append(kind)
         return nodes, kinds, changed
+
+    def _alike(self, whole: Any, kinds: list[DataType | None]) -> bool:
+        """Bring numbers and texts that are compared to one type."""
+        wanted = compared_type("in", kinds)
+        if wanted is None:
+            return False
+        changed = False
+        for argument, kind in zip(whole.unresolved_function.arguments, kinds, strict=True):
+            if kind != wanted and not isinstance(kind, NullType):
+                argument.CopyFrom(self._build.cast(copied(argument), type_text(wanted)))
+                changed = True
+        return changed
 
     def _unified(
         self, name: str, whole: Any, kinds: list[DataType | None]
@@ -293,6 +342,8 @@ def children_of(expression: Any) -> Iterator[Any]:
         yield expression.lambda_function.function
     elif kind == "window":
         yield expression.window.window_function
+        yield from expression.window.partition_spec
+        yield from (each.child for each in expression.window.order_spec)
 
 
 def _columns(expression: Any) -> Iterator[Any]:

@@ -11,6 +11,8 @@ from typing import Any
 from pyspark.sql.connect import proto
 
 from brickloop.localws.plan_nodes import call, column, integer, text
+from brickloop.localws.spark_errors import window_not_ordered
+from brickloop.localws.typed_rules import RANKINGS
 
 _USER_FUNCTIONS = frozenset({"current_user", "session_user", "user"})
 _PERCENTILES = frozenset({"percentile_approx", "approx_percentile"})
@@ -48,7 +50,13 @@ def mend_relation(relation: Any) -> None:
 
 
 def mend_expression(expression: Any, user: str) -> None:
-    """Answer ``current_user()`` with the user, and percentiles with a value of the column."""
+    """Answer ``current_user()`` with the user, and percentiles with a value of the column; refuse
+    a ranking without an order."""
+    if expression.WhichOneof("expr_type") == "window":
+        call_ = expression.window.window_function.unresolved_function
+        if call_.function_name.lower() in RANKINGS and not expression.window.order_spec:
+            raise window_not_ordered(call_.function_name.lower())
+        return
     if expression.WhichOneof("expr_type") != "unresolved_function":
         return
     function = expression.unresolved_function

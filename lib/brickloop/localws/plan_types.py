@@ -18,8 +18,13 @@ from pyspark.sql.types import DataType, LongType, StructType
 
 from brickloop.localws.plan_nodes import PlanBuilder, aliased, call, column, integer
 from brickloop.localws.plan_scope import Scope, children_of, is_candidate, sql_text
-from brickloop.localws.spark_errors import refused_intersection
-from brickloop.localws.spark_types import common_type, type_text
+from brickloop.localws.spark_errors import (
+    not_ordered,
+    refused_intersection,
+    set_operation_on_map,
+    unsupported,
+)
+from brickloop.localws.spark_types import common_type, holds_map, type_text
 
 _EXPRESSIONS = {
     "project": "expressions", "filter": "condition", "with_columns": "aliases",
@@ -54,6 +59,16 @@ def infers(read: Any) -> bool:
         return False
     options = {key.lower(): value.lower() for key, value in source.options.items()}
     return options.get("inferschema") == "true"
+
+
+def tells_rows_apart(relation: Any) -> bool:
+    """Whether a relation compares rows, for which their types matter."""
+    kind = relation.WhichOneof("rel_type")
+    if kind == "aggregate":
+        return bool(relation.aggregate.grouping_expressions)
+    if kind == "join":
+        return bool(relation.join.using_columns)
+    return kind in {"set_op", "deduplicate", "sort"}
 
 
 class Columns:
@@ -105,6 +120,10 @@ class PlanTypist:
         if message.DESCRIPTOR.full_name == _RELATION:
             self._relation(message)
             return
+        if message.DESCRIPTOR.full_name == "spark.connect.MergeIntoTableCommand":
+            self.mend(message.source_table_plan)
+            self._merge(message)
+            return
         for field, value in message.ListFields():
             if field.type != field.TYPE_MESSAGE:
                 continue
@@ -135,7 +154,11 @@ class PlanTypist:
             self._small_integers(relation)
         elif kind == "set_op":
             self._sides(relation.set_op)
-        elif kind in _EXPRESSIONS and below is not None:
+        elif kind == "join":
+            self._join(relation.join)
+        elif kind in {"deduplicate", "aggregate", "sort"}:
+            self._refuse_maps(kind, inner)
+        if kind in _EXPRESSIONS and below is not None:
             return self._expressions(relation, kind, below)
         if kind in _PASSING and below is not None:
             return below
@@ -146,6 +169,7 @@ class PlanTypist:
         targets = list(_targets(inner, _EXPRESSIONS[kind]))
         if kind == "aggregate":
             if inner.HasField("pivot"):
+                self._pivot(inner, below)
                 return Columns(lambda: self._schema(relation))
             targets = list(inner.grouping_expressions) + targets
         above = below if kind in _PASSING else Columns(lambda: self._schema(relation))
@@ -172,6 +196,93 @@ class PlanTypist:
         if kind == "with_columns":
             return below.over(_given(inner.aliases, [found for _, found in mended]))
         return above
+
+    def _pivot(self, aggregate: Any, below: Columns) -> None:
+        """The aggregates of a pivot; where there are several, their names are in the columns'."""
+        targets = list(aggregate.aggregate_expressions)
+        if not any(_holds_candidate(each) for each in targets):
+            return
+        scope = Scope(self, aggregate.input, below)
+        scope.learn(targets)
+        plain = proto.Relation()
+        plain.aggregate.input.CopyFrom(aggregate.input)
+        plain.aggregate.group_type = proto.Aggregate.GROUP_TYPE_GROUPBY
+        plain.aggregate.aggregate_expressions.extend(targets)
+        titles = self._titles(plain, targets) if len(targets) > 1 else []
+        for index, each in enumerate(targets):
+            named = each.WhichOneof("expr_type") == "alias"
+            new, _ = scope.mend(each)
+            if new is None:
+                continue
+            each.CopyFrom(aliased(new, titles[index]) if titles and not named else new)
+
+    def _join(self, join: Any) -> None:
+        """The condition of a join, over the columns of both sides."""
+        if join.using_columns:
+            fields = self._fields(join.left)
+            for name in join.using_columns:
+                if holds_map(fields.get(name.lower())):
+                    raise not_ordered("=", "MAP")
+        if not join.HasField("join_condition") or not _holds_candidate(join.join_condition):
+            return
+        scope = self._over_both(join.left, join.right)
+        scope.learn([join.join_condition])
+        new, _ = scope.mend(join.join_condition)
+        if new is not None:
+            join.join_condition.CopyFrom(new)
+
+    def _merge(self, merge: Any) -> None:
+        """The conditions and values of a merge, over the table's columns and the source's."""
+        table = proto.Relation()
+        table.read.named_table.unparsed_identifier = merge.target_table_name
+        scope = self._over_both(table, merge.source_table_plan)
+        targets = [merge.merge_condition]
+        for field in ("match_actions", "not_matched_actions", "not_matched_by_source_actions"):
+            for action in getattr(merge, field):
+                if action.merge_action.HasField("condition"):
+                    targets.append(action.merge_action.condition)
+                targets += [each.value for each in action.merge_action.assignments]
+        targets = [each for each in targets if _holds_candidate(each)]
+        scope.learn(targets)
+        for each in targets:
+            new, _ = scope.mend(each)
+            if new is not None:
+                each.CopyFrom(new)
+
+    def _over_both(self, left: Any, right: Any) -> Scope:
+        both = proto.Relation()
+        both.join.left.CopyFrom(left)
+        both.join.right.CopyFrom(right)
+        both.join.join_type = proto.Join.JOIN_TYPE_CROSS
+        return Scope(self, both, Columns(lambda: self._schema(both)))
+
+    def _refuse_maps(self, kind: str, inner: Any) -> None:
+        """Refuse maps where rows are told apart: the engine tells them by their entries' order."""
+        if kind == "deduplicate":
+            fields = self._fields(inner.input)
+            names = [name.lower() for name in inner.column_names] or list(fields)
+            for name in names:
+                found = fields.get(name)
+                if found is not None and holds_map(found):
+                    raise set_operation_on_map(name, type_text(found))
+            return
+        keys = (
+            list(inner.grouping_expressions) if kind == "aggregate"
+            else [each.child for each in inner.order]
+        )  # fmt: skip
+        for found in self.kinds(inner.input, keys):
+            if found is None or not holds_map(found):
+                continue
+            if kind == "sort":
+                raise not_ordered("sortorder", type_text(found))
+            raise unsupported("GROUP BY of maps", "Use to_json, or array_sort(map_entries(...)).")
+
+    def _fields(self, relation: Any) -> dict[str, DataType]:
+        """The types of a relation's columns, the last one's where two have one name."""
+        try:
+            return {each.name.lower(): each.dataType for each in self._analyse(relation).fields}
+        except PySparkException:
+            return {}
 
     def _schema(self, relation: Any) -> dict[str, DataType]:
         """The types of a relation's columns; none where two have one name."""
@@ -302,6 +413,10 @@ class PlanTypist:
             schemas = [self._analyse(each) for each in inputs]
         except PySparkException:
             return
+        if not union.is_all or union.set_op_type != proto.SetOperation.SET_OP_TYPE_UNION:
+            for each in schemas[0].fields:
+                if holds_map(each.dataType):
+                    raise set_operation_on_map(each.name, type_text(each.dataType))
         names = [list(schema.names) for schema in schemas]
         if len(names[0]) != len(names[1]) or any(len(set(each)) != len(each) for each in names):
             return

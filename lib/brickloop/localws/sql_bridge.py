@@ -172,6 +172,8 @@ class Bridge:
         from sqlglot import exp
 
         for pivot in relation.args.get("pivots") or []:
+            if not pivot.args.get("unpivot"):
+                self.changed = self._typist.mend_pivot(relation, pivot) or self.changed
             for field in [] if pivot.args.get("unpivot") else pivot.args.get("fields") or []:
                 if isinstance(field, exp.In) and isinstance(field.this, exp.Column):
                     field.set("this", exp.Tuple(expressions=[field.this.copy()]))

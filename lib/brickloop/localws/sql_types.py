@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors.exceptions.base import PySparkException
 from pyspark.sql.types import (
-    ByteType,
     DataType,
-    DayTimeIntervalType,
     DecimalType,
     DoubleType,
     LongType,
@@ -21,12 +19,10 @@ from pyspark.sql.types import (
     StringType,
     StructField,
     StructType,
-    YearMonthIntervalType,
 )
 
 from brickloop.localws.json_text import json_text
 from brickloop.localws.spark_errors import (
-    analysis_error,
     not_ordered,
     set_operation_on_map,
     unsupported,
@@ -38,6 +34,7 @@ from brickloop.localws.spark_types import (
     is_real,
     type_text,
 )
+from brickloop.localws.sql_checks import check_window
 from brickloop.localws.sql_context import OWN_VIEW
 from brickloop.localws.sql_kinds import Kinds
 from brickloop.localws.sql_nodes import (
@@ -68,13 +65,17 @@ from brickloop.localws.sql_probe import Probe, sources_of
 from brickloop.localws.sql_trees import generate, is_star, parse
 from brickloop.localws.typed_rules import (
     COMPARISONS,
+    INTERVALS,
     NAMED_RULES,
     OPERATORS,
+    PARTS,
     TEXT_OPERANDS,
     Mended,
     Operand,
+    compared_type,
     kept_narrow,
     mend,
+    part_of_interval,
     spark_text,
     widen_aggregate,
 )
@@ -83,11 +84,6 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 _NAMED = NAMED_RULES | {"to_json", "to_csv"}
-_PARTS = frozenset({"extract", "date_part", "datepart", "hour", "minute", "second"})
-_MOST = {
-    "HOUR": 24, "H": 24, "HR": 24, "MINUTE": 60, "M": 60, "MIN": 60, "MON": 0, "MONTH": 0,
-}  # fmt: skip
-"""How many there are of a part of an interval before the next greater one counts."""
 _SIGNS = {"ORDER BY": "sortorder", "USING": "="}
 
 
@@ -150,6 +146,25 @@ class Typist:
                 union.set(key, _recast(self._build, union.args[key], sides[index], wanted))
                 changed = True
         return changed
+
+    def mend_pivot(self, relation: exp.Expr, pivot: exp.Expr) -> bool:
+        """Mend the aggregates of a PIVOT; where there are several, their names are in the
+        columns'."""
+        from sqlglot import exp
+
+        source = relation.copy()
+        source.set("pivots", None)
+        if not source.alias:
+            source.set("alias", exp.TableAlias(this=exp.to_identifier(f"{OWN_VIEW}pivoted")))
+        made = exp.Select(expressions=[each.copy() for each in pivot.expressions]).from_(source)
+        made.parent = relation.parent
+        if not self.mend_scope(made):
+            return False
+        items = list(made.expressions)
+        if len(items) == 1 and not isinstance(pivot.expressions[0], exp.Alias):
+            items = [items[0].unalias()]
+        pivot.set("expressions", [each.copy() for each in items])
+        return True
 
     def mend_rows(self, values: exp.Expr) -> bool:
         """Make columns of VALUES with decimals and numbers that float DOUBLE, as Spark does."""
@@ -229,7 +244,7 @@ class Typist:
             return self._is_zoned or has_number_text(node) or are_columns(node)
         if isinstance(node, exp.In | exp.Between):
             return has_number_text(node) or are_columns(node)
-        if name in _PARTS:
+        if name in PARTS:
             return True
         if isinstance(node, exp.Cast):
             return node.to.is_type("text", "varchar") and not node.to.expressions
@@ -259,7 +274,7 @@ class Typist:
             return self._alike(operands_of(node))
         if isinstance(node, exp.Between):
             return self._between(node)
-        if name in _PARTS:
+        if name in PARTS:
             return self._extract(node)
         if name == "to_csv":
             return self._csv(node)
@@ -367,12 +382,8 @@ class Typist:
     def _alike(self, nodes: list[exp.Expr]) -> bool:
         """Bring numbers and texts that are compared to one type."""
         kinds = [self._kinds.of(each) for each in nodes]
-        wanted: DataType | None = NullType()
-        for kind in kinds:
-            if kind is not None and holds_map(kind):
-                raise not_ordered("in", type_text(kind))
-            wanted = common_type(wanted, kind)
-        if not isinstance(wanted, DoubleType | LongType):
+        wanted = compared_type("in", kinds)
+        if wanted is None:
             return False
         changed = False
         for each, kind in zip(nodes, kinds, strict=True):
@@ -407,22 +418,10 @@ class Typist:
         select = node.find_ancestor(exp.Select)
         if kind is None and select is not None:
             kind = self._kinds.told(select, value)
-        if not isinstance(kind, DayTimeIntervalType | YearMonthIntervalType):
+        if not isinstance(kind, INTERVALS):
             return False
-        if field is None:
-            raise analysis_error(
-                "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",
-                f"Cannot resolve the expression due to data type mismatch: {name_of(node)} requires"
-                f' the "TIMESTAMP" type, however it has the type "{type_text(kind)}".',
-            )
-        field = field.upper().rstrip("S")
-        new: exp.Expr = node.copy()
-        most = _MOST.get(field)
-        if most is None:
-            return False
-        if most:
-            new = exp.Mod(this=new, expression=exp.Literal.number(most))
-        return self._put(node, Mended(self._build.cast(new, "TINYINT"), ByteType()))
+        made, found = part_of_interval(self._build, name_of(node), node, kind, field)
+        return made is not None and self._put(node, Mended(made, found))
 
     def _range_of_days(self, spec: exp.Expr) -> bool:
         """RANGE over dates: the engine takes no distance between dates."""
@@ -491,6 +490,8 @@ def mend_expression(text: str, ask: Callable[[list[str]], list[DataType]]) -> st
     if not isinstance(tree, exp.Select) or len(tree.expressions) != 1:
         return text
     titled = tree.expressions[0].alias
+    for window in tree.find_all(exp.Window):
+        check_window(window)
     if not Typist(_Answers(ask)).mend_scope(tree):
         return text
     item = tree.expressions[0]

@@ -28,9 +28,11 @@ from pyspark.sql.types import (
     FloatType,
     IntegerType,
     LongType,
+    NullType,
     ShortType,
     StringType,
     TimestampType,
+    YearMonthIntervalType,
 )
 
 from brickloop.localws.spark_errors import analysis_error, not_ordered, unsupported
@@ -41,6 +43,7 @@ from brickloop.localws.spark_types import (
     adjusted,
     as_decimal,
     bounded,
+    common_type,
     holds_map,
     integer_kind,
     is_real,
@@ -80,6 +83,15 @@ NAMED_RULES = frozenset(
      "date_sub", "dateadd"}
 )  # fmt: skip
 """Functions with rules of their own, beside operators, aggregates and those of text."""
+
+
+PARTS = frozenset({"extract", "date_part", "datepart", "hour", "minute", "second"})
+"""Functions that give a part of a time, or of an interval."""
+INTERVALS = (DayTimeIntervalType, YearMonthIntervalType)
+_MOST = {
+    "HOUR": 24, "H": 24, "HR": 24, "MINUTE": 60, "M": 60, "MIN": 60, "MON": 0, "MONTH": 0,
+}  # fmt: skip
+"""How many there are of a part of an interval before the next greater one counts."""
 
 
 class Builder(Protocol):
@@ -174,6 +186,34 @@ def widen_aggregate(name: str, kind: DataType | None) -> Widened | None:
         over = bounded(p + 1, s + 1)
         return Widened(type_text(over), type_text(result), result)
     return None
+
+
+def compared_type(name: str, kinds: Sequence[DataType | None]) -> DataType | None:
+    """DOUBLE or BIGINT, where numbers and texts are compared as such; None for anything else."""
+    wanted: DataType | None = NullType()
+    for kind in kinds:
+        if kind is not None and holds_map(kind):
+            raise not_ordered(name, type_text(kind))
+        wanted = common_type(wanted, kind)
+    return wanted if isinstance(wanted, DoubleType | LongType) else None
+
+
+def part_of_interval(
+    build: Builder, name: str, whole: Any, kind: DataType | None, field: str | None
+) -> tuple[Any, DataType | None]:
+    """A part of an interval, beside the next greater one; None where the engine gives it so."""
+    if name in {"hour", "minute", "second"} or field is None:
+        raise analysis_error(
+            "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",
+            f"Cannot resolve the expression due to data type mismatch: {name} requires the"
+            f' "TIMESTAMP" type, however it has the type "{type_text(kind) if kind else "?"}".',
+        )
+    most = _MOST.get(field.upper().rstrip("S"))
+    if most is None:
+        return None, None
+    if most:
+        whole = build.call("%", whole, build.cast(build.text(str(most)), "INT"))
+    return build.cast(whole, "TINYINT"), ByteType()
 
 
 def spark_text(build: Builder, node: Any) -> Any:

@@ -78,6 +78,9 @@ def _shown(frame: DataFrame) -> tuple[list[str], list[tuple[Any, ...]]]:
         lambda f: f.select(F.expr("i + 1")),
         lambda f: f.selectExpr("l - (-1) AS y"),
         lambda f: f.filter(F.col("i") + 1 > 0),
+        lambda f: f.join(f.select(F.col("i").alias("y")), F.col("i") + 1 > F.col("y")),
+        lambda f: f.select(F.max(F.col("i") + 1).over(Window.partitionBy("s"))),
+        lambda f: f.union(f).groupBy("s").pivot("s", ["x"]).sum("l"),
         lambda f: f.select(F.transform("arr", lambda each: each + _MOST)),
         lambda f: f.groupBy("s").agg((F.sum("l") + 1).alias("y")),
     ],
@@ -209,3 +212,100 @@ def test_letters_roundings_and_first_values(spark: LocalSession) -> None:
     columns, rows = _shown(frame)
     assert columns == ["letters array<string>", "r double", "c decimal(4,3)", "n int"]
     assert rows == [(["a", "b", "c"], 2.68, Decimal("1.500"), 2)]
+
+
+@pytest.fixture(scope="module")
+def maps(spark: LocalSession) -> DataFrame:
+    """The same map twice, its entries in another order."""
+    return spark.createDataFrame([(1, {1: 2, 3: 4}), (2, {3: 4, 1: 2})], "i int, m map<int,int>")
+
+
+@pytest.mark.parametrize(
+    ("make", "condition"),
+    [
+        (lambda f: f.groupBy("m").count(), "UNSUPPORTED_FEATURE"),
+        (lambda f: f.agg(F.count_distinct("m")), "UNSUPPORTED_FEATURE"),
+        (
+            lambda f: f.select(F.row_number().over(Window.partitionBy("m").orderBy("i"))),
+            "UNSUPPORTED_FEATURE",
+        ),
+        (lambda f: f.distinct(), "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE"),
+        (lambda f: f.dropDuplicates(["m"]), "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE"),
+        (lambda f: f.intersect(f), "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE"),
+        (lambda f: f.sort("m"), "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE"),
+        (lambda f: f.join(f, "m"), "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE"),
+        (lambda f: f.filter(F.col("m") == F.col("m")), "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE"),
+        (
+            lambda f: f.select(F.rank().over(Window.partitionBy("i"))),
+            "_LEGACY_ERROR_TEMP_1037",
+        ),
+        (
+            lambda f: f.selectExpr("lag(i) OVER (PARTITION BY i)"),
+            "_LEGACY_ERROR_TEMP_1037",
+        ),
+        (lambda f: f.select(F.date_add(F.current_date(), F.lit(1.5))), "UNSUPPORTED_FEATURE"),
+        (lambda f: f.select(F.elt(F.col("i") + 1, F.lit("a"))), "INVALID_ARRAY_INDEX"),
+        (lambda f: f.select(F.to_binary(F.lit("xyz"))), "CONVERSION_INVALID_INPUT"),
+        (
+            lambda f: f.select(F.hour(F.expr("INTERVAL '30' HOUR"))),
+            "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",
+        ),
+    ],
+)
+def test_what_spark_refuses_is_refused(
+    maps: DataFrame, make: Callable[[DataFrame], DataFrame], condition: str
+) -> None:
+    with pytest.raises(PySparkException) as caught:
+        make(maps).collect()
+    assert caught.value.getCondition() == condition
+
+
+def test_maps_go_where_no_row_is_told_from_another(maps: DataFrame) -> None:
+    frame = maps.union(maps).dropDuplicates(["i"]).sort("i").select(F.size("m").alias("n"))
+    assert [row.n for row in frame.collect()] == [2, 2]
+
+
+def test_decimals_are_found_among_texts_as_numbers(spark: LocalSession) -> None:
+    frame = spark.sql("SELECT CAST(1.50 AS DECIMAL(4,2)) AS p, '1.54' AS s")
+    narrow = F.lit(Decimal("1.5"))
+    frame = frame.select(F.col("p").isin("1.5", "2").alias("a"), F.col("s").isin(narrow).alias("b"))
+    assert frame.collect() == [(True, False)]
+
+
+def test_hours_of_an_interval_stand_beside_its_days(spark: LocalSession) -> None:
+    frame = spark.range(1).select(
+        F.extract(F.lit("HOUR"), F.expr("INTERVAL '30' HOUR")).alias("h"),
+        F.date_part(F.lit("DAY"), F.expr("INTERVAL '30' HOUR")).alias("d"),
+    )
+    assert frame.collect() == [(6, 1)]
+
+
+def test_a_pivot_keeps_its_names(mixed: DataFrame) -> None:
+    pivoted = mixed.groupBy("s").pivot("i", [_MOST])
+    frame = pivoted.agg(F.max(F.col("i") - 1), F.sum("i").alias("total"))
+    assert frame.columns == ["s", f"{_MOST}_max((i - 1))", f"{_MOST}_total"]
+    assert frame.collect() == [("x", _MOST - 1, _MOST)]
+    with pytest.raises(PySparkException) as caught:
+        pivoted.agg(F.max(F.col("i") + 1)).collect()
+    assert caught.value.getCondition() == "ARITHMETIC_OVERFLOW"
+
+
+def test_a_merge_computes_as_a_query(spark: LocalSession, mixed: DataFrame) -> None:
+    spark.sql("CREATE TABLE merged (n INT, k STRING)")
+    spark.sql("INSERT INTO merged VALUES (1, 'x')")
+    source = mixed.select("i", "s")
+    merge = source.mergeInto("merged", F.expr("k = s"))
+    merge.whenMatched().update({"n": F.col("i") - F.col("n")}).merge()
+    assert spark.table("merged").collect() == [(_MOST - 1, "x")]
+    merge = source.mergeInto("merged", F.expr("k = s"))
+    with pytest.raises(PySparkException) as caught:
+        merge.whenMatched().update({"n": F.col("i") + F.col("n")}).merge()
+    assert caught.value.getCondition() == "ARITHMETIC_OVERFLOW"
+    assert spark.table("merged").collect() == [(_MOST - 1, "x")]
+
+
+def test_large_local_data_is_computed_with(spark: LocalSession) -> None:
+    frame = spark.createDataFrame([(n, "text") for n in range(20_000)], "n int, s string")
+    frame = frame.filter(F.col("n") + 1 > 10_000).unionByName(frame.filter("n + 0 < 3"))
+    total = sum(range(10_000, 20_000)) + 3
+    assert frame.agg(F.sum("n"), F.count("*")).collect() == [(total, 10_003)]
