@@ -8,12 +8,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from brickloop.model.locking import try_lock
 
 _PAUSE = 0.02
-_threads: dict[str, threading.Lock] = {}
+
+
+@dataclass
+class _Turn:
+    """The lock of a key among the threads of this process, and how many want it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wanted: int = 0
+
+
+_turns: dict[str, _Turn] = {}
 _guard = threading.Lock()
 
 
@@ -27,23 +38,32 @@ def one_at_a_time(
     read-only folder) nobody waits: a query asked twice is better than none.
     """
     with _guard:
-        thread_lock = _threads.setdefault(key, threading.Lock())
-    waited = not thread_lock.acquire(blocking=False)
-    if waited:
-        on_wait()
-        thread_lock.acquire()
+        turn = _turns.setdefault(key, _Turn())
+        turn.wanted += 1
     try:
-        handle, waited_outside = _take(folder / f"{key[:40]}.lock", on_wait)
+        waited = not turn.lock.acquire(blocking=False)
+        if waited:
+            on_wait()
+            turn.lock.acquire()
         try:
-            yield waited or waited_outside
+            tell = _tell_nobody if waited else on_wait
+            handle, waited_outside = _take(folder / f"{key[:40]}.lock", tell)
+            try:
+                yield waited or waited_outside
+            finally:
+                if handle is not None:
+                    _give_back(folder / f"{key[:40]}.lock", handle)
         finally:
-            if handle is not None:
-                _give_back(folder / f"{key[:40]}.lock", handle)
+            turn.lock.release()
     finally:
-        thread_lock.release()
         with _guard:
-            if not thread_lock.locked():
-                _threads.pop(key, None)
+            turn.wanted -= 1
+            if not turn.wanted:
+                _turns.pop(key, None)
+
+
+def _tell_nobody() -> None:
+    """Who waits for a thread has been told already."""
 
 
 def _take(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, bool]:

@@ -54,6 +54,37 @@ def test_threads_come_one_after_the_other_and_hear_that_they_wait(tmp_path):
     assert len(waits) == seen.count(True)
 
 
+def test_who_waits_for_a_thread_and_then_for_a_process_is_told_once(tmp_path):
+    outside = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            _COUNTING.replace("time.sleep(0.05)", "sys.stdin.read()"),
+            str(tmp_path / "locks"),
+            str(tmp_path / "log"),
+        ],
+        stdin=subprocess.PIPE,
+    )
+    log, waits, inside = tmp_path / "log", [], threading.Event()
+    while not (log.exists() and log.read_text()):
+        time.sleep(0.01)
+
+    def work():
+        with one_at_a_time(tmp_path / "locks", KEY, on_wait=lambda: waits.append(1)):
+            inside.set()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while len(waits) < 3:
+        time.sleep(0.01)
+    assert not inside.is_set()
+    outside.communicate()
+    for thread in threads:
+        thread.join(60)
+    assert len(waits) == 3
+
+
 def test_other_keys_do_not_wait(tmp_path):
     with one_at_a_time(tmp_path, KEY) as first, one_at_a_time(tmp_path, "b" * 64) as second:
         assert (first, second) == (False, False)
