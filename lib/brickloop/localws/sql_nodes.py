@@ -20,7 +20,7 @@ _SIGNS = {
     "NullSafeEQ": "<=>", "NEQ": "<>", "LT": "<", "LTE": "<=", "GT": ">", "GTE": ">=",
     "DPipe": "||", "JSONFormat": "to_json", "UnixSeconds": "unix_seconds", "Length": "length",
     "StrPosition": "instr", "RegexpLike": "rlike", "RegexpSplit": "split", "And": "and",
-    "TsOrDsAdd": "date_add",
+    "TsOrDsAdd": "date_add", "ArraySlice": "slice", "FromJson": "from_json",
 }  # fmt: skip
 NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _TIMES = frozenset({"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"})
@@ -254,13 +254,27 @@ def splits_letters(node: exp.Expr) -> bool:
     return isinstance(node, exp.RegexpSplit) and string_of(node.expression) == ""
 
 
-def is_compared(node: exp.Expr) -> bool:
-    """Whether an expression is a side of a comparison."""
+def counts_from_end(node: exp.Expr) -> bool:
+    """Whether this is a part of a text that may be counted from the text's end."""
     from sqlglot import exp
 
+    if not isinstance(node, exp.Substring) or node.args.get("length") is None:
+        return False
+    place = integer_of(node.args["start"])
+    return place is None or place < 0
+
+
+def is_compared(node: exp.Expr) -> bool:
+    """Whether an expression is a side of a comparison, or what a CASE compares."""
+    from sqlglot import exp
+
+    while isinstance(node.parent, exp.Paren):
+        node = node.parent
     parent = node.parent
-    while isinstance(parent, exp.Paren):
-        parent = parent.parent
+    if isinstance(parent, exp.Case):
+        return node.arg_key == "this"
+    if isinstance(parent, exp.If) and isinstance(parent.parent, exp.Case):
+        return node.arg_key == "this" and parent.parent.this is not None
     return isinstance(parent, exp.Predicate) and not is_assignment(parent)
 
 

@@ -45,6 +45,7 @@ from brickloop.localws.sql_nodes import (
     are_columns,
     branches_of,
     counts_days,
+    counts_from_end,
     groups_by_all,
     has_number_text,
     has_time,
@@ -280,7 +281,7 @@ class Typist:
             return self._csv(node)
         if name == "to_json":
             return self._json(node)
-        if name in TEXT_OPERANDS and not splits_letters(node):
+        if name in TEXT_OPERANDS and not splits_letters(node) and not counts_from_end(node):
             return self._texts(node)
         operands = [self._operand(each) for each in operands_of(node)]
         return self._put(node, mend(self._build, name, operands))

@@ -53,6 +53,7 @@ from brickloop.localws.spark_types import (
 
 _LARGEST = {ByteType: 2**7, ShortType: 2**15, IntegerType: 2**31, LongType: 2**63}
 _DAYS = frozenset({"date_add", "date_sub", "dateadd"})
+_SUBSTRINGS = frozenset({"substring", "substr"})
 _EXACT = 16
 """How many digits a DOUBLE has; rounding to more changes nothing."""
 _REMAINDERS = frozenset({"%", "mod", "pmod"})
@@ -80,7 +81,7 @@ TEXT_OPERANDS = {
 """Functions of text, and how many of their first operands are text; None is all of them."""
 NAMED_RULES = frozenset(
     {"round", "bround", "regexp_count", "timestamp_seconds", "elt", "to_binary", "date_add",
-     "date_sub", "dateadd"}
+     "date_sub", "dateadd", "slice", "from_json"}
 )  # fmt: skip
 """Functions with rules of their own, beside operators, aggregates and those of text."""
 
@@ -160,6 +161,12 @@ def mend(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
         return _nth(build, operands)
     if name == "to_binary":
         return _binary(build, operands)
+    if name == "slice" and len(operands) == 3:
+        return _slice(build, operands)
+    if name == "from_json" and len(operands) > 1:
+        return _from_json(build, operands)
+    if name in _SUBSTRINGS and len(operands) == 3 and (operands[1].integer or -1) < 0:
+        return _substring(build, name, operands)
     if name == "negative" and operands[0].integer is not None:
         return _negative(build, operands[0])
     if name == "timestamp_seconds":
@@ -361,8 +368,16 @@ def _moved_days(name: str, operands: Sequence[Operand]) -> Mended:
             "SECOND_FUNCTION_ARGUMENT_NOT_INTEGER",
             f"The second argument of `{name}` function needs to be an integer.",
         )
-    if len(operands) == 2 and (is_real(days.kind) or isinstance(days.kind, DecimalType)):
-        raise unsupported(f"{name} by a number with a fraction", "Cast it to INT.")
+    wrong = is_real(days.kind) or isinstance(days.kind, DecimalType)
+    if isinstance(days.kind, StringType) and days.string is None:
+        wrong = True
+    if len(operands) == 2 and wrong and days.kind is not None:
+        raise analysis_error(
+            "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",
+            f"Cannot resolve the expression due to data type mismatch: The second parameter of"
+            f' {name} requires the ("INT" or "SMALLINT" or "TINYINT") type, however it has the type'
+            f' "{type_text(days.kind)}".',
+        )
     return Mended(None, DateType() if len(operands) == 2 else None)
 
 
@@ -417,6 +432,58 @@ def _binary(build: Builder, operands: Sequence[Operand]) -> Mended:
     bad = build.call("=", good, build.cast(build.text("false"), "BOOLEAN"))
     made = build.call("to_binary", *[each.node for each in operands])
     return Mended(build.call("coalesce", build.when(bad, failure), made), BinaryType())
+
+
+def _slice(build: Builder, operands: Sequence[Operand]) -> Mended:
+    """``slice`` from the place 0, or of less than no elements, in which Spark finds an error."""
+    array, start, count = operands
+    zero = build.cast(build.text("0"), "INT")
+
+    def checked(operand: Operand, name: str, wrong: str, wanted: str) -> Any:
+        message = (
+            f"[INVALID_PARAMETER_VALUE.{name.upper()}] The value of parameter(s) `{name}` in"
+            f" `slice` is invalid: Expects {wanted}."
+        )
+        failure = build.cast(build.call("raise_error", build.text(message)), "INT")
+        found = build.when(build.call(wrong, operand.node, zero), failure)
+        return build.call("coalesce", found, operand.node)
+
+    nodes = [array.node, start.node, count.node]
+    if not start.integer:
+        nodes[1] = checked(start, "start", "=", "a positive or a negative value, but got 0")
+    if count.integer is None or count.integer < 0:
+        nodes[2] = checked(count, "length", "<", "a value that is not negative")
+    if nodes[1] is start.node and nodes[2] is count.node:
+        return Mended(None, array.kind)
+    return Mended(build.call("slice", *nodes), array.kind)
+
+
+def _substring(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
+    """A part of a text counted from its end; what lies before the text counts, too."""
+    text, start, count = (each.node for each in operands)
+    if is_real(operands[0].kind):
+        text = spark_text(build, text)
+    if isinstance(operands[0].kind, BinaryType):
+        return Mended(None, None)
+    reach = build.call("+", build.call("+", count, start), build.call("char_length", text))
+    zero = build.cast(build.text("0"), "INT")
+    kept = build.call("greatest", build.call("least", count, reach), zero)
+    return Mended(build.call(name, text, start, build.cast(kept, "INT")), StringType())
+
+
+def _from_json(build: Builder, operands: Sequence[Operand]) -> Mended:
+    """An array with an element that is not of its type is NULL; the engine keeps the others."""
+    schema = (operands[1].string or "").strip()
+    plain = "".join(schema.lower().split())
+    if not plain.startswith(("array<", '{"type":"array"', '{"containsnull":')):
+        return Mended(None, None)
+    if plain == "array<string>" or '"elementtype":"string"' in plain:
+        return Mended(None, None)
+    value, options = operands[0].node, [each.node for each in operands[2:]]
+    made = build.call("from_json", value, operands[1].node, *options)
+    texts = build.call("from_json", value, build.text("array<string>"), *options)
+    counts = [build.call("size", build.call("array_compact", each)) for each in (made, texts)]
+    return Mended(build.when(build.call("=", *counts), made), None)
 
 
 def _negative(build: Builder, operand: Operand) -> Mended:

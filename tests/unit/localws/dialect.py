@@ -33,7 +33,9 @@ _KNOWN = """\
 
 - Where a statement computes whole numbers and casts to the same type too, a number that is too
   large is told as CAST_OVERFLOW, be it the arithmetic's (SQLSTATE 22003 either way).
-- `from_json` keeps what is right of an array with one bad element, where Databricks gives NULL.
+- Inside an object, `from_json` keeps what is right of an array or a map with one bad value, where
+  Databricks gives NULL for it. `format_string` rounds halves by their exact value: `%.2f` of 1.005
+  is 1.00, not 1.01.
 - A column of one side of an outer join with USING, and `a.*` beside USING, are refused.
 - Locations are paths of this machine. Grants, tags and row filters are not there: one user, who
   may do everything. `CLUSTER BY`, `CACHE` and `ANALYZE` are taken and change nothing.

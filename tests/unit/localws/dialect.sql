@@ -641,6 +641,9 @@ WITH RECURSIVE grown(n) AS (SELECT 2147483000 UNION ALL SELECT n + 500 FROM grow
 SELECT CAST(1 AS BIGINT), CAST(2147483647 AS INT) + 1
 --: error ARITHMETIC_OVERFLOW 22003
 
+SELECT CASE n + 1 WHEN -2147483648 THEN 'wrapped' END FROM VALUES (2147483647) AS t(n)
+--: error ARITHMETIC_OVERFLOW 22003
+
 SELECT CAST(n AS INT) FROM VALUES (3000000000) AS t(n)
 --: error CAST_OVERFLOW 22003
 
@@ -729,6 +732,26 @@ SELECT to_csv(named_struct('a', 'x', 'b', CAST(NULL AS INT), 'c', '')) AS c
 SELECT to_csv(named_struct('a', 'x', 'b', NULL))
 --: UNSUPPORTED to_csv of NULL without a type
 
+SELECT substr('abc', -5, 3) AS a, substring('Spark SQL', -3, 2) AS b, substr('abc', p, 2) AS c FROM VALUES (-3), (2) AS t(p)
+--: a STRING, b STRING, c STRING
+["a", "SQ", "ab"]
+["a", "SQ", "bc"]
+
+SELECT slice(array(1, 2, 3), p, 2) AS a, slice(array(1, 2), -1, 1) AS b FROM VALUES (1), (-2) AS t(p)
+--: a ARRAY<INT>, b ARRAY<INT>
+[[1, 2], [2]]
+[[2, 3], [2]]
+
+SELECT slice(array(1, 2), p, 1) FROM VALUES (0) AS t(p)
+--: error INVALID_PARAMETER_VALUE.START 22023
+
+SELECT slice(array(1, 2), 1, -1)
+--: error INVALID_PARAMETER_VALUE.LENGTH 22023
+
+SELECT from_json('[1, "2", 3]', 'array<int>') AS a, from_json('[1, 2, null]', 'array<int>') AS b, from_json('[{"a": 1}, 2]', 'array<map<string,int>>') AS c, from_json('[null, {"a": 2}]', 'array<struct<a: int>>') AS d
+--: a ARRAY<INT>, b ARRAY<INT>, c ARRAY<MAP<STRING,INT>>, d ARRAY<STRUCT<a:INT>>
+[null, [1, 2, null], null, [null, {"a": 2}]]
+
 # Time
 
 SELECT d + INTERVAL 3 HOURS AS a, d - INTERVAL 30 MINUTES AS b, d + INTERVAL 1 DAY AS c, d + INTERVAL 1 MONTH AS e FROM VALUES (DATE'2024-01-31') AS t(d)
@@ -794,7 +817,7 @@ SELECT date_add(DATE'2024-01-31', '1.5')
 --: error SECOND_FUNCTION_ARGUMENT_NOT_INTEGER 22023
 
 SELECT date_sub(DATE'2024-01-31', 1.5)
---: UNSUPPORTED date_sub by a number with a fraction
+--: error DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE 42K09
 
 # Delta tables
 

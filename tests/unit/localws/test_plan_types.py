@@ -13,6 +13,7 @@ from pyspark.errors.exceptions.base import PySparkException
 from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812 - everybody's name for it
 from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.types import ArrayType, IntegerType
 
 from brickloop.localws.engine import Engine
 from brickloop.localws.layout import StoreLayout
@@ -243,7 +244,10 @@ def maps(spark: LocalSession) -> DataFrame:
             lambda f: f.selectExpr("lag(i) OVER (PARTITION BY i)"),
             "_LEGACY_ERROR_TEMP_1037",
         ),
-        (lambda f: f.select(F.date_add(F.current_date(), F.lit(1.5))), "UNSUPPORTED_FEATURE"),
+        (
+            lambda f: f.select(F.date_add(F.current_date(), F.lit(1.5))),
+            "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",
+        ),
         (lambda f: f.select(F.elt(F.col("i") + 1, F.lit("a"))), "INVALID_ARRAY_INDEX"),
         (lambda f: f.select(F.to_binary(F.lit("xyz"))), "CONVERSION_INVALID_INPUT"),
         (
@@ -309,3 +313,19 @@ def test_large_local_data_is_computed_with(spark: LocalSession) -> None:
     frame = frame.filter(F.col("n") + 1 > 10_000).unionByName(frame.filter("n + 0 < 3"))
     total = sum(range(10_000, 20_000)) + 3
     assert frame.agg(F.sum("n"), F.count("*")).collect() == [(total, 10_003)]
+
+
+def test_arrays_in_json_are_right_as_a_whole(spark: LocalSession) -> None:
+    frame = spark.createDataFrame([('[1, "x"]',), ("[1, null]",), ("[2]",)], "j string")
+    kind = ArrayType(IntegerType())
+    frame = frame.select(
+        F.from_json("j", kind).alias("a"), F.from_json("j", "array<int>").alias("b")
+    )
+    assert frame.collect() == [(None, None), ([1, None], [1, None]), ([2], [2])]
+
+
+def test_a_part_of_a_text_may_begin_before_it(spark: LocalSession) -> None:
+    frame = spark.sql("SELECT 'abc' AS s").select(
+        F.substring("s", -5, 3).alias("a"), F.col("s").substr(-2, 5).alias("b")
+    )
+    assert frame.collect() == [("a", "bc")]
