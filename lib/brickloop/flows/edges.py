@@ -59,6 +59,9 @@ class Observed:
         )
 
 
+_UNNAMED_SCHEMA = "default."
+
+
 class Links:
     """The edges between the files of a project."""
 
@@ -321,7 +324,10 @@ def short_name(table: str) -> str:
 
 
 def _each_once(tables: Iterable[str]) -> tuple[str, ...]:
-    """Each table once, by the longest of its names: a run is seen to read it with its catalog."""
+    """Each table once, by the longest of its names: a run is seen to read it with its catalog.
+
+    A name without a schema stands for the default one until a run shows which schema it is in.
+    """
     kept: list[str] = []
     for table in tables:
         short = short_name(table)
@@ -331,7 +337,12 @@ def _each_once(tables: Iterable[str]) -> tuple[str, ...]:
                 break
         else:
             kept.append(table)
-    return tuple(kept)
+    shown = {name.rpartition(".")[2] for name in kept if name.count(".") == 2}
+    return tuple(
+        name
+        for name in kept
+        if not (name.startswith(_UNNAMED_SCHEMA) and name.removeprefix(_UNNAMED_SCHEMA) in shown)
+    )
 
 
 def _same_table(one: str, other: str) -> bool:

@@ -85,3 +85,11 @@ def test_a_table_is_named_once_by_the_longest_of_its_names():
         {"load": ("shop.items", "main.shop.items", "shop.days")},
     )
     assert use.edges_of("report") == {"load": ("main.shop.items", "shop.days", "other.shop.items")}
+
+
+def test_a_name_without_schema_is_shown_by_the_schema_that_a_run_found_it_in():
+    use = TableUse(
+        {"report": ("default.items", "main.shop.items", "default.days")},
+        {"load": ("default.items", "main.shop.items", "default.days")},
+    )
+    assert use.edges_of("report") == {"load": ("main.shop.items", "default.days")}
