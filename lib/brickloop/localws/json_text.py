@@ -18,8 +18,8 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from brickloop.localws.operands import Builder, spark_text
 from brickloop.localws.spark_types import is_real
-from brickloop.localws.typed_rules import Builder, spark_text
 
 _MARK = "\ue000\ue001"
 """Characters for private use, which no text of a user has side by side."""

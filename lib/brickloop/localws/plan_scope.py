@@ -26,7 +26,9 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from brickloop.localws.function_rules import INTERVALS, NAMED_RULES, PARTS, part_of_interval
 from brickloop.localws.json_text import json_text
+from brickloop.localws.operands import Operand, spark_text
 from brickloop.localws.plan_nodes import PlanBuilder, copied
 from brickloop.localws.spark_errors import unsupported
 from brickloop.localws.spark_types import (
@@ -39,17 +41,11 @@ from brickloop.localws.spark_types import (
 )
 from brickloop.localws.typed_rules import (
     COMPARISONS,
-    INTERVALS,
-    NAMED_RULES,
     OPERATORS,
-    PARTS,
     TEXT_OPERANDS,
-    Operand,
     compared_type,
     kept_narrow,
     mend,
-    part_of_interval,
-    spark_text,
     widen_aggregate,
 )
 

@@ -17,6 +17,7 @@ from brickloop.localws.sql_functions import expand_function, find_function
 from brickloop.localws.sql_probe import Probe, sources_of
 from brickloop.localws.sql_recursion import is_recursive, materialise
 from brickloop.localws.sql_relations import information_schema, read_files, table_changes
+from brickloop.localws.sql_rows import Rows
 from brickloop.localws.sql_selects import Selects
 from brickloop.localws.sql_tokens import argument_counts
 from brickloop.localws.sql_trees import (
@@ -56,6 +57,7 @@ class Bridge:
         self._context = context
         self._probe = Probe(context)
         self._typist = Typist(self._probe, context.interceptor.zone)
+        self._rows = Rows(self._typist)
         self._selects = Selects(self._probe)
         self.views = self._probe.views
         """Relations that the rewritten statement stands on, by the name that it uses."""
@@ -140,10 +142,10 @@ class Bridge:
         elif isinstance(node, exp.Exists) and isinstance(node.this, exp.Query):
             new = whether_one_row(node, self._probe)
         elif isinstance(node, exp.Values) and node.parent is not None:
-            self.changed = self._typist.mend_rows(node) or self.changed
+            self.changed = self._rows.mend_rows(node) or self.changed
         elif isinstance(node, exp.Select):
             self.changed = name_shared(node) or self.changed
-            self._typist.refuse_maps(node)
+            self._rows.refuse_maps(node)
             self.changed = self._typist.mend_scope(node) or self.changed
             new = self._selects.rewrite(node)
             self.changed = self.changed or self._selects.changed
@@ -152,11 +154,11 @@ class Bridge:
         ):
             self.changed = self._typist.mend_scope(node) or self.changed
             if isinstance(node, exp.Values):
-                self.changed = self._typist.mend_rows(node) or self.changed
+                self.changed = self._rows.mend_rows(node) or self.changed
         elif isinstance(node, exp.SetOperation):
             if isinstance(node, exp.Intersect) and not node.args.get("distinct"):
                 raise refused_intersection()
-            self.changed = self._typist.mend_sides(node) or self.changed
+            self.changed = self._rows.mend_sides(node) or self.changed
         elif isinstance(node, exp.Func):
             new = self._function(node)
         if new is not node:

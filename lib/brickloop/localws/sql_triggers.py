@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from brickloop.localws.function_rules import NAMED_RULES
 from brickloop.localws.sql_context import SqlContext
 from brickloop.localws.sql_tokens import Token
-from brickloop.localws.typed_rules import NAMED_RULES, RANKINGS, TEXT_OPERANDS
+from brickloop.localws.typed_rules import (
+    RANKINGS,
+    TEXT_OPERANDS,
+)
 
 if TYPE_CHECKING:
     pass

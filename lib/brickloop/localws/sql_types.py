@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pyspark.errors.exceptions.base import PySparkException
 from pyspark.sql.types import (
     DataType,
-    DecimalType,
     DoubleType,
     LongType,
     NullType,
@@ -21,16 +20,15 @@ from pyspark.sql.types import (
     StructType,
 )
 
+from brickloop.localws.function_rules import INTERVALS, NAMED_RULES, PARTS, part_of_interval
 from brickloop.localws.json_text import json_text
+from brickloop.localws.operands import Mended, Operand, spark_text
 from brickloop.localws.spark_errors import (
-    not_ordered,
-    set_operation_on_map,
     unsupported,
 )
 from brickloop.localws.spark_types import (
     aggregate_kind,
     common_type,
-    holds_map,
     is_real,
     type_text,
 )
@@ -52,7 +50,6 @@ from brickloop.localws.sql_nodes import (
     integer_of,
     is_assignment,
     is_compared,
-    keys_of,
     name_of,
     naming_parts,
     operands_of,
@@ -66,18 +63,11 @@ from brickloop.localws.sql_probe import Probe, sources_of
 from brickloop.localws.sql_trees import generate, is_star, parse
 from brickloop.localws.typed_rules import (
     COMPARISONS,
-    INTERVALS,
-    NAMED_RULES,
     OPERATORS,
-    PARTS,
     TEXT_OPERANDS,
-    Mended,
-    Operand,
     compared_type,
     kept_narrow,
     mend,
-    part_of_interval,
-    spark_text,
     widen_aggregate,
 )
 
@@ -85,19 +75,19 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 _NAMED = NAMED_RULES | {"to_json", "to_csv"}
-_SIGNS = {"ORDER BY": "sortorder", "USING": "="}
 
 
 class Typist:
     """Mends the expressions of one statement, select by select."""
 
     def __init__(self, probe: Probe, zone: str = "UTC") -> None:
-        self._probe = probe
+        self.probe = probe
         self._is_zoned = zone != "UTC"
         self.text = ""
         """The statement as the user wrote it, whose columns' names are right."""
-        self._build = SqlBuilder()
-        self._kinds = Kinds(probe)
+        self.build = SqlBuilder()
+        self.kinds = Kinds(probe)
+        """The types that are known already."""
 
     def mend_scope(self, select: exp.Expr) -> bool:
         """Mend what belongs to a select, VALUES or change of rows and to no select inside it;
@@ -114,38 +104,12 @@ class Typist:
         while pending:
             blocked = ancestors_of(pending)
             ready = [node for node in pending if id(node) not in blocked]
-            self._kinds.ask(select, [each for node in ready for each in self._kinds.unknown(node)])
+            self.kinds.ask(select, [each for node in ready for each in self.kinds.unknown(node)])
             for node in ready:
                 changed = self._mend(node) or changed
             pending = [node for node in pending if id(node) in blocked]
         if changed and isinstance(select, exp.Select):
             self._keep_titles(select, before, places)
-        return changed
-
-    def mend_sides(self, union: exp.SetOperation) -> bool:
-        """Bring both sides of UNION and its like to the types that Spark gives the result."""
-        from sqlglot import exp
-
-        try:
-            sides = [self._probe.schema(union, side) for side in (union.this, union.expression)]
-        except PySparkException:
-            return False
-        if len(sides[0]) != len(sides[1]):
-            return False
-        if not (isinstance(union, exp.Union) and not union.args.get("distinct")):
-            for field in sides[0].fields:
-                if holds_map(field.dataType):
-                    raise set_operation_on_map(field.name, type_text(field.dataType))
-        kinds = [
-            (a.dataType, b.dataType) for a, b in zip(sides[0].fields, sides[1].fields, strict=True)
-        ]
-        wanted = [common_type(a, b) if a != b else a for a, b in kinds]
-        changed = False
-        for index, key in enumerate(("this", "expression")):
-            found = [pair[index] for pair in kinds]
-            if any(w is not None and w != f for w, f in zip(wanted, found, strict=True)):
-                union.set(key, _recast(self._build, union.args[key], sides[index], wanted))
-                changed = True
         return changed
 
     def mend_pivot(self, relation: exp.Expr, pivot: exp.Expr) -> bool:
@@ -166,74 +130,6 @@ class Typist:
             items = [items[0].unalias()]
         pivot.set("expressions", [each.copy() for each in items])
         return True
-
-    def mend_rows(self, values: exp.Expr) -> bool:
-        """Make columns of VALUES with decimals and numbers that float DOUBLE, as Spark does."""
-        from sqlglot import exp
-
-        rows = [
-            list(row.expressions) if isinstance(row, exp.Tuple) else [row]
-            for row in values.expressions
-        ]
-        changed = False
-        for cells in zip(*rows, strict=False):
-            self._kinds.ask(exp.Select(), [leaf for each in cells for leaf in self._open(each)])
-            kinds = [self._kinds.of(each) for each in cells]
-            if not (any(map(is_real, kinds)) and any(isinstance(k, DecimalType) for k in kinds)):
-                continue
-            for cell, kind in zip(cells, kinds, strict=True):
-                if not isinstance(kind, DoubleType):
-                    cell.replace(self._build.cast(cell, "DOUBLE"))
-                    changed = True
-        return changed
-
-    def refuse_maps(self, select: exp.Select) -> None:
-        """Refuse maps where rows are told apart: the engine tells them by their entries' order."""
-        from sqlglot import exp
-
-        distinct = select.args.get("distinct")
-        if distinct is not None and not distinct.args.get("on"):
-            self.refuse_map_columns(select, select)
-        aliases = {
-            item.alias.lower(): item.this
-            for item in select.expressions if isinstance(item, exp.Alias)
-        }  # fmt: skip
-        found: list[tuple[str, exp.Expr]] = []
-        for where, key in keys_of(select):
-            if isinstance(key, exp.Literal) and key.name.isdigit():
-                place = int(key.name) - 1
-                if not 0 <= place < len(select.expressions):
-                    continue
-                key = select.expressions[place].unalias()
-            if isinstance(key, exp.Column) and not key.table:
-                key = aliases.get(key.name.lower(), key)
-            if not is_star(key):
-                found.append((where, key))
-        self._kinds.ask(select, [leaf for _, key in found for leaf in self._open(key)])
-        for where, key in found:
-            kind = self._kinds.of(key)
-            if not holds_map(kind):
-                continue
-            if where in _SIGNS and kind is not None:
-                raise not_ordered(_SIGNS[where], type_text(kind))
-            raise unsupported(f"{where} of maps", "Use to_json, or array_sort(map_entries(...)).")
-
-    def refuse_map_columns(self, scope: exp.Expr, query: exp.Expr) -> None:
-        """Refuse DISTINCT and set operations over maps, as Databricks does."""
-        plain = query.copy()
-        for key in ("order", "limit", "offset", "distinct", "with_"):
-            plain.set(key, None)
-        try:
-            schema = self._probe.schema(scope, plain)
-        except PySparkException:
-            return
-        for field in schema.fields:
-            if holds_map(field.dataType):
-                raise set_operation_on_map(field.name, type_text(field.dataType))
-
-    def _open(self, node: exp.Expr) -> list[exp.Expr]:
-        """The parts of an expression whose types the engine has to tell."""
-        return list(self._kinds.leaves(node))
 
     def _is_candidate(self, node: exp.Expr) -> bool:
         from sqlglot import exp
@@ -284,23 +180,23 @@ class Typist:
         if name in TEXT_OPERANDS and not splits_letters(node) and not counts_from_end(node):
             return self._texts(node)
         operands = [self._operand(each) for each in operands_of(node)]
-        return self._put(node, mend(self._build, name, operands))
+        return self._put(node, mend(self.build, name, operands))
 
     def _put(self, node: exp.Expr, made: Mended) -> bool:
         if made.node is None:
-            self._kinds.note(node, made.kind)
+            self.kinds.note(node, made.kind)
             return False
         new = made.node
         if name_of(node) in OPERATORS and is_compared(node):
-            new = kept_narrow(self._build, new)
+            new = kept_narrow(self.build, new)
         node.replace(new)
-        self._kinds.note(new, made.kind)
+        self.kinds.note(new, made.kind)
         return True
 
     def _operand(self, node: exp.Expr) -> Operand:
         return Operand(
             node,
-            self._kinds.of(node),
+            self.kinds.of(node),
             integer=integer_of(node),
             string=string_of(node),
             has_time=has_time(node),
@@ -312,51 +208,51 @@ class Typist:
         operands = operands_of(node)
         if len(operands) != 1:
             return False
-        kind = self._kinds.of(operands[0])
+        kind = self.kinds.of(operands[0])
         widened = widen_aggregate(name, kind)
         if widened is None:
-            self._kinds.note(node, aggregate_kind(name, kind))
+            self.kinds.note(node, aggregate_kind(name, kind))
             return False
-        operands[0].replace(self._build.cast(operands[0], widened.operand))
+        operands[0].replace(self.build.cast(operands[0], widened.operand))
         whole = node
         while isinstance(whole.parent, exp.Window | exp.Filter) and whole.arg_key == "this":
             whole = whole.parent
-        new = self._build.cast(whole, widened.result)
+        new = self.build.cast(whole, widened.result)
         if is_compared(whole):
-            new = kept_narrow(self._build, new)
+            new = kept_narrow(self.build, new)
         whole.replace(new)
-        self._kinds.note(new, widened.kind)
+        self.kinds.note(new, widened.kind)
         return True
 
     def _cast_to_text(self, node: exp.Cast) -> bool:
         from sqlglot import exp
 
-        if not is_real(self._kinds.of(node.this)):
+        if not is_real(self.kinds.of(node.this)):
             return False
-        if isinstance(node, exp.TryCast) and isinstance(self._kinds.of(node.this), StringType):
+        if isinstance(node, exp.TryCast) and isinstance(self.kinds.of(node.this), StringType):
             return False
-        return self._put(node, Mended(spark_text(self._build, node.this), StringType()))
+        return self._put(node, Mended(spark_text(self.build, node.this), StringType()))
 
     def _texts(self, node: exp.Expr) -> bool:
         changed = False
         for operand in operands_of(node):
-            if is_real(self._kinds.of(operand)):
-                operand.replace(spark_text(self._build, operand))
+            if is_real(self.kinds.of(operand)):
+                operand.replace(spark_text(self.build, operand))
                 changed = True
         return changed
 
     def _json(self, node: exp.Expr) -> bool:
         operands = operands_of(node)
-        kind = self._kinds.of(operands[0]) if operands else None
+        kind = self.kinds.of(operands[0]) if operands else None
         if kind is None or len(operands) > 1:
             return False
-        made = json_text(self._build, operands[0], kind)
+        made = json_text(self.build, operands[0], kind)
         return self._put(node, Mended(made, StringType()))
 
     def _csv(self, node: exp.Expr) -> bool:
         """Refuse ``to_csv`` of a NULL without a type, which the engine writes as a text."""
         operands = operands_of(node)
-        kind = self._kinds.of(operands[0]) if operands else None
+        kind = self.kinds.of(operands[0]) if operands else None
         if isinstance(kind, StructType) and any(
             isinstance(field.dataType, NullType) for field in kind.fields
         ):
@@ -366,30 +262,30 @@ class Typist:
     def _unify(self, node: exp.Expr) -> bool:
         """Bring the branches of CASE and IF to one type, which the engine takes from the first."""
         branches = branches_of(node)
-        kinds = [self._kinds.of(each) for each in branches]
+        kinds = [self.kinds.of(each) for each in branches]
         wanted: DataType | None = NullType()
         for kind in kinds:
             wanted = common_type(wanted, kind)
-        self._kinds.note(node, wanted)
+        self.kinds.note(node, wanted)
         if wanted is None or isinstance(wanted, NullType):
             return False
         changed = False
         for branch, kind in zip(branches, kinds, strict=True):
             if kind != wanted:
-                branch.replace(self._build.cast(branch, type_text(wanted)))
+                branch.replace(self.build.cast(branch, type_text(wanted)))
                 changed = True
         return changed
 
     def _alike(self, nodes: list[exp.Expr]) -> bool:
         """Bring numbers and texts that are compared to one type."""
-        kinds = [self._kinds.of(each) for each in nodes]
+        kinds = [self.kinds.of(each) for each in nodes]
         wanted = compared_type("in", kinds)
         if wanted is None:
             return False
         changed = False
         for each, kind in zip(nodes, kinds, strict=True):
             if kind != wanted and not isinstance(kind, NullType):
-                each.replace(self._build.cast(each, type_text(wanted)))
+                each.replace(self.build.cast(each, type_text(wanted)))
                 changed = True
         return changed
 
@@ -404,8 +300,8 @@ class Typist:
             wanted = common_type(sides[0].kind, sides[1].kind)
             if not isinstance(wanted, DoubleType | LongType):
                 return False
-            nodes = [self._build.cast(each.node, type_text(wanted)) for each in sides]
-            made.append(self._build.call(name, *nodes))
+            nodes = [self.build.cast(each.node, type_text(wanted)) for each in sides]
+            made.append(self.build.call(name, *nodes))
         node.replace(exp.Paren(this=exp.And(this=made[0], expression=made[1])))
         return True
 
@@ -415,13 +311,13 @@ class Typist:
 
         value = operands_of(node)[-1]
         field = node.name if isinstance(node, exp.Extract) else string_of(operands_of(node)[0])
-        kind = self._kinds.of(value)
+        kind = self.kinds.of(value)
         select = node.find_ancestor(exp.Select)
         if kind is None and select is not None:
-            kind = self._kinds.told(select, value)
+            kind = self.kinds.told(select, value)
         if not isinstance(kind, INTERVALS):
             return False
-        made, found = part_of_interval(self._build, name_of(node), node, kind, field)
+        made, found = part_of_interval(self.build, name_of(node), node, kind, field)
         return made is not None and self._put(node, Mended(made, found))
 
     def _range_of_days(self, spec: exp.Expr) -> bool:
@@ -430,9 +326,9 @@ class Typist:
         from sqlglot import exp
 
         order = order_of(spec)
-        if not isinstance(self._kinds.of(order), DateType):
+        if not isinstance(self.kinds.of(order), DateType):
             return False
-        order.replace(self._build.cast(order, "TIMESTAMP"))
+        order.replace(self.build.cast(order, "TIMESTAMP"))
         for key in ("start", "end"):
             value = spec.args.get(key)
             if isinstance(value, exp.Literal):
@@ -458,7 +354,7 @@ class Typist:
         if not self.text or any(is_star(item) for item in select.expressions):
             return {}
         try:
-            names = self._probe.names(self.text)
+            names = self.probe.names(self.text)
         except PySparkException:
             return {}
         return dict(enumerate(names)) if len(names) == len(select.expressions) else {}
@@ -473,7 +369,7 @@ class Typist:
             if value is not None and not groups_by_all(value):
                 probe.set(key, value if isinstance(value, list) else value.copy())
         try:
-            return self._probe.columns(select, probe)
+            return self.probe.columns(select, probe)
         except PySparkException:
             if len(items) == 1:
                 return [items[0].sql("databricks", normalize_functions="lower")]
@@ -514,27 +410,3 @@ class _Answers(Probe):
     def names(self, text: str) -> list[str]:
         """No names: the caller has them."""
         return []
-
-
-def _recast(
-    build: SqlBuilder, side: exp.Expr, schema: StructType, wanted: list[DataType | None]
-) -> exp.Expr:
-    """A side of a set operation with its columns brought to other types."""
-    from sqlglot import exp
-
-    names = [f"{OWN_VIEW}s{index}" for index in range(len(wanted))]
-    items = []
-    for name, field, kind in zip(names, schema.fields, wanted, strict=True):
-        column: exp.Expr = exp.column(name)
-        if kind is not None and kind != field.dataType:
-            column = build.cast(column, type_text(kind))
-        items.append(exp.alias_(column, field.name, quoted=True))
-    inner = side.this if isinstance(side, exp.Subquery) and not side.alias else side
-    source = exp.Subquery(
-        this=inner.copy(),
-        alias=exp.TableAlias(
-            this=exp.to_identifier(f"{OWN_VIEW}side"),
-            columns=[exp.to_identifier(name) for name in names],
-        ),
-    )
-    return exp.Select(expressions=items).from_(source)
