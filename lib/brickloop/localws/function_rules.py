@@ -38,7 +38,7 @@ _HEX = "^[0-9a-fA-F]*$"
 _BASE64 = r"^\s*([A-Za-z0-9+/]\s*)*(=\s*){0,2}$"
 NAMED_RULES = frozenset(
     {"round", "bround", "regexp_count", "timestamp_seconds", "elt", "to_binary", "date_add",
-     "date_sub", "dateadd", "slice", "from_json"}
+     "date_sub", "dateadd", "slice", "from_json", "percentile_disc"}
 )  # fmt: skip
 """Functions with rules of their own, beside operators, aggregates and those of text."""
 
@@ -66,6 +66,10 @@ def mend_function(build: Builder, name: str, operands: Sequence[Operand]) -> Men
         return _from_json(build, operands)
     if name in _SUBSTRINGS and len(operands) == 3 and (operands[1].integer or -1) < 0:
         return _substring(build, name, operands)
+    if name in {"left", "right"} and len(operands) == 2 and (operands[1].integer or -1) < 0:
+        return _end_of(build, name, operands)
+    if name == "percentile_disc":
+        raise unsupported("percentile_disc", "Use percentile_approx, which gives a value, too.")
     if name == "timestamp_seconds":
         return _seconds(build, operands[0])
     if name in {"round", "bround"}:
@@ -205,6 +209,17 @@ def _substring(build: Builder, name: str, operands: Sequence[Operand]) -> Mended
     zero = build.cast(build.text("0"), "INT")
     kept = build.call("greatest", build.call("least", count, reach), zero)
     return Mended(build.call(name, text, start, build.cast(kept, "INT")), StringType())
+
+
+def _end_of(build: Builder, name: str, operands: Sequence[Operand]) -> Mended:
+    """``left`` and ``right``, which have nothing of a text for less than one letter."""
+    text, count = (each.node for each in operands)
+    if is_real(operands[0].kind):
+        text = spark_text(build, text)
+    if not isinstance(operands[1].kind, IntegerType):
+        return Mended(None, None)
+    kept = build.call("greatest", count, build.cast(build.text("0"), "INT"))
+    return Mended(build.call(name, text, kept), operands[0].kind)
 
 
 def _from_json(build: Builder, operands: Sequence[Operand]) -> Mended:

@@ -258,9 +258,12 @@ def counts_from_end(node: exp.Expr) -> bool:
     """Whether this is a part of a text that may be counted from the text's end."""
     from sqlglot import exp
 
-    if not isinstance(node, exp.Substring) or node.args.get("length") is None:
+    if isinstance(node, exp.Left | exp.Right):
+        place = integer_of(node.expression)
+    elif isinstance(node, exp.Substring) and node.args.get("length") is not None:
+        place = integer_of(node.args["start"])
+    else:
         return False
-    place = integer_of(node.args["start"])
     return place is None or place < 0
 
 

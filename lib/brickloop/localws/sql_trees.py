@@ -37,10 +37,10 @@ def parse(text: str) -> exp.Expr | None:
         return None
     if isinstance(tree, exp.Command) or _TIME.search(text):
         return None
-    return _as_written(tree)
+    return _as_written(tree, has_log10="log10" in text.lower())
 
 
-def _as_written(tree: exp.Expr) -> exp.Expr:
+def _as_written(tree: exp.Expr, *, has_log10: bool) -> exp.Expr:
     """The tree with what would be written as something else when it becomes text again."""
     from sqlglot import exp
 
@@ -63,6 +63,10 @@ def _as_written(tree: exp.Expr) -> exp.Expr:
             inner = days.this.this if isinstance(days.this, exp.Paren) else days.this
             new = exp.Anonymous(this="date_sub", expressions=[moved.this.copy(), inner.copy()])
             moved.replace(new)
+    for log in list(tree.find_all(exp.Log)):
+        # log10 is read as a logarithm to any base, which is less exact
+        if log.this == exp.Literal.number(10) and log.expression is not None and has_log10:
+            log.replace(exp.Anonymous(this="log10", expressions=[log.expression.copy()]))
     for moment in list(tree.find_all(exp.Localtimestamp)):
         moment.replace(exp.Anonymous(this="localtimestamp"))
     return tree

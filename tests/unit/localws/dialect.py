@@ -35,7 +35,7 @@ _KNOWN = """\
   large is told as CAST_OVERFLOW, be it the arithmetic's (SQLSTATE 22003 either way).
 - Inside an object, `from_json` keeps what is right of an array or a map with one bad value, where
   Databricks gives NULL for it. `format_string` rounds halves by their exact value: `%.2f` of 1.005
-  is 1.00, not 1.01.
+  is 1.00, not 1.01. `0.0` and `-0.0` are two groups.
 - A column of one side of an outer join with USING, and `a.*` beside USING, are refused.
 - Locations are paths of this machine. Grants, tags and row filters are not there: one user, who
   may do everything. `CLUSTER BY`, `CACHE` and `ANALYZE` are taken and change nothing.

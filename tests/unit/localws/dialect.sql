@@ -654,6 +654,13 @@ SELECT * FROM (SELECT 2147483646 AS x, 'a' AS k) PIVOT (max(x + 1), sum(x) AS s 
 SELECT * FROM (SELECT 2147483647 AS x, 'a' AS k) PIVOT (max(x + 1) FOR k IN ('a'))
 --: error ARITHMETIC_OVERFLOW 22003
 
+SELECT log10(1000) AS a, 1 + 1 AS b
+--: a DOUBLE, b INT
+[3.0, 2]
+
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY n) FROM VALUES (1), (2) AS t(n)
+--: UNSUPPORTED percentile_disc
+
 # Text
 
 SELECT CAST(x AS STRING) AS s FROM VALUES (1e7D), (123456.789D), (0.001D), (0.0001D), (-0.0D), (CAST('Infinity' AS DOUBLE)), (CAST('NaN' AS DOUBLE)), (NULL) AS t(x)
@@ -751,6 +758,11 @@ SELECT slice(array(1, 2), 1, -1)
 SELECT from_json('[1, "2", 3]', 'array<int>') AS a, from_json('[1, 2, null]', 'array<int>') AS b, from_json('[{"a": 1}, 2]', 'array<map<string,int>>') AS c, from_json('[null, {"a": 2}]', 'array<struct<a: int>>') AS d
 --: a ARRAY<INT>, b ARRAY<INT>, c ARRAY<MAP<STRING,INT>>, d ARRAY<STRUCT<a:INT>>
 [null, [1, 2, null], null, [null, {"a": 2}]]
+
+SELECT left('abc', -1) AS a, right('abc', n) AS b, left('abc', 2) AS c FROM VALUES (-1), (1) AS t(n)
+--: a STRING, b STRING, c STRING
+["", "", "ab"]
+["", "c", "ab"]
 
 # Time
 
