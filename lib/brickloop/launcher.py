@@ -366,8 +366,16 @@ def _reap(pid: int) -> None:
 
 
 def _wait_for(pid: int) -> None:
+    """Wait until a process that has given up its folder is gone."""
+    import subprocess
+
     process = _started.pop(pid, None)
-    if process is not None:
+    if process is None:
+        return
+    try:
+        process.wait(timeout=_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
 
 

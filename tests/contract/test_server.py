@@ -220,3 +220,21 @@ def test_old_runs_are_forgotten_and_so_is_a_deleted_one(server_root: Path) -> No
     client = connect(launcher.ensure_started(server_root, warm=False))
     assert [run.run_id for run in client.jobs.list_runs()] == [kept]
     assert len(list((server_root / "runs").iterdir())) == 1
+
+
+def test_a_server_ends_at_once_while_a_session_is_just_opened(server_root: Path) -> None:
+    """What asks an engine that is gone must not hold the process up."""
+    for pause in (0.0, 0.1, 0.3):
+        server = launcher.ensure_started(server_root)
+        asked = requests.post(
+            f"{server.host}/api/2.0/sql/statements",
+            json={"statement": "SELECT 1", "warehouse_id": "local", "wait_timeout": "0s"},
+            headers={"Authorization": f"Bearer {server.token}"},
+            timeout=60,
+        )
+        assert asked.status_code == 200
+        process = launcher._started[server.pid]
+        time.sleep(pause)
+        os.kill(server.pid, signal.SIGTERM)
+        assert process.wait(60) == 0
+        launcher._started.pop(server.pid)

@@ -142,4 +142,8 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    # at once: clients that ask an engine which is gone would hold the process up for minutes
+    os._exit(code)
