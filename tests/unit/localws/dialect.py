@@ -36,6 +36,8 @@ _KNOWN = """\
 - Inside an object, `from_json` keeps what is right of an array or a map with one bad value, where
   Databricks gives NULL for it. `format_string` rounds halves by their exact value: `%.2f` of 1.005
   is 1.00, not 1.01. `0.0` and `-0.0` are two groups.
+- NATURAL JOIN over a map column is not refused, `date_add` takes a BIGINT, and `log(10, x)` beside
+  `log10` in one statement may differ from it in the last digit.
 - A column of one side of an outer join with USING, and `a.*` beside USING, are refused.
 - Locations are paths of this machine. Grants, tags and row filters are not there: one user, who
   may do everything. `CLUSTER BY`, `CACHE` and `ANALYZE` are taken and change nothing.
