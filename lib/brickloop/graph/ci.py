@@ -34,12 +34,13 @@ _FILES = {
 
 def write_files(summary: Summary, root: Path, environment: Mapping[str, str]) -> list[Path]:
     """The files that were asked for with BRICKLOOP_JUNIT and its kin, written."""
-    from brickloop.report.saved import write_whole
-
     written = []
     for variable, render in _FILES.items():
         named = environment.get(variable)
         if named:
+            # only here: a doit without them does not wait for what makes pages
+            from brickloop.report.saved import write_whole
+
             written.append(write_whole(root / named, render(summary)))
     return written
 

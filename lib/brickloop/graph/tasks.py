@@ -20,7 +20,6 @@ from brickloop.config.settings import Settings, find_root, load_settings
 from brickloop.display import diagnostics
 from brickloop.display.fault import report_failure
 from brickloop.errors import UsageError
-from brickloop.flows.graph_job import JobNotebookFacts
 from brickloop.flows.interruption import INTERRUPTION
 from brickloop.flows.project import ProjectFile
 from brickloop.flows.target import ledger_key
@@ -34,7 +33,7 @@ from brickloop.graph.state import state_name
 from brickloop.graph.waking import keep_awake
 
 if TYPE_CHECKING:
-    from brickloop.flows.graph_job import GraphJob
+    from brickloop.flows.graph_job import GraphJob, JobNotebookFacts
 
 _INTERRUPTED = 130
 _NO_JOB = {None, "", "false"}
@@ -216,6 +215,8 @@ class TaskMaker:
         return graph.deployment.start_job(job, facts, wanted, parameters)
 
     def _facts(self, name: str) -> JobNotebookFacts:
+        from brickloop.flows.graph_job import JobNotebookFacts
+
         graph = self._graph
         upstream = self._project.upstream[name]
         return JobNotebookFacts(graph.parameters.get(name, {}), upstream, graph.prints.own(name))
