@@ -255,3 +255,27 @@ def copies(root):
 def test_cells_are_kept_by_local_runs_only(workflow, root):
     with pytest.raises(UsageError, match="local kernel only"):
         workflow.watch_and_deploy(root, from_changed=True)
+
+
+def test_copies_that_are_gone_cost_a_whole_run_and_nothing_else(keep, workflow):
+    cells = (f"{SLOW}number = 1", f"{SLOW}number += 1")
+    keep(*cells, "print(number)")
+    assert kept(keep(*cells, "print(number, 'again')")) == [True, True, False]
+    for pid in copies_of(workflow):
+        os.kill(pid, signal.SIGALRM)
+    whole = keep(*cells, "print(number, 'whole')")
+    assert (kept(whole), texts(whole)[2]) == ([False, False, False], "2 whole")
+    assert kept(keep(*cells, "print(number, 'kept')")) == [True, True, False]
+
+
+def copies_of(workflow):
+    """The processes that keep the state between cells: those that came from the forkserver."""
+    kernel = workflow._local._kernel._process.pid
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(fields[1])
+    servers = [pid for pid, parent in parents.items() if parent == kernel]
+    return [pid for pid, parent in parents.items() if parent in servers]

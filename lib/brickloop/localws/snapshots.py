@@ -31,6 +31,7 @@ from brickloop.localws.spark_globals import LiveSession
 _LEAST_SECONDS = 0.05
 """A cell that is quicker than this is run again with the next: that is cheaper than a copy."""
 _CLOSING_SECONDS = 0.5
+_FORK_SECONDS = 20.0
 _NO_FORK = (
     "deltalake", "duckdb", "polars", "torch", "tensorflow", "jax", "ray", "dask.distributed",
     "lightgbm", "xgboost", "catboost", "numba", "datafusion", "geopandas",
@@ -247,10 +248,20 @@ def _lasting_hindrance() -> str:
 
 
 def _fork() -> int:
-    with warnings.catch_warnings():
-        # the threads that are left are known to bear it
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+    """As ``os.fork``; a process in which it hangs is ended, and the run begins at its beginning.
+
+    What a library does before a fork can wait for threads that an earlier fork has left behind.
+    """
+    handler = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, _FORK_SECONDS)
+    try:
+        with warnings.catch_warnings():
+            # the threads that are left are known to bear it
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return os.fork()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left, interval)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
 
 
 def _descriptors() -> dict[str, str]:
