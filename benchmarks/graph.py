@@ -7,7 +7,6 @@ only what would cross the network is replaced (``_all_done``), as it is for the 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -29,14 +28,7 @@ _PEERS = {"make": ["make", "-rs"], "ninja": ["ninja", "--quiet"]}
 
 def main(argv: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks graph", description=__doc__)
-    parser.add_argument("--notebooks", type=int, nargs="+", default=[100, 1000], metavar="N")
-    parser.add_argument("--large", action="store_true", help="10,000 notebooks as well")
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args(argv)
-    sizes = options.notebooks + ([10_000] if options.large else [])
-    if options.repeats < 1 or min(sizes) < 1:
-        parser.error("numbers must be 1 or more")
+    sizes, repeats = noop.read_sizes("graph", __doc__, argv, repeats=5)
     figures: list[Figure] = []
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="brickloop-graph-") as folder:
@@ -44,10 +36,10 @@ def main(argv: list[str]) -> int:
             noop.make_project(root, size)
             noop.prepare(root)
             write_peers(root, size)
-            figures += measure(root, size, options.repeats)
+            figures += measure(root, size, repeats)
     print(write_table("one change and none", figures))
     told: list[str] = []
-    looks = [look(size, options.repeats, told) for size in sizes if size <= _MOST_SENT]
+    looks = [look(size, repeats, told) for size in sizes if size <= _MOST_SENT]
     print()
     print(write_table("no change, with the look at the workspace, 30 ms round trip", looks))
     print("\n".join(told))

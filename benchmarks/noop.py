@@ -56,23 +56,31 @@ output.add_dataframe("rows", frame)
 """
 
 
-def main(argv: list[str]) -> int:
-    """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks noop", description=__doc__)
+def read_sizes(
+    name: str, description: str | None, argv: list[str], *, repeats: int
+) -> tuple[list[int], int]:
+    """How many notebooks the projects of a benchmark have, and how often each is measured."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=description)
     parser.add_argument("--notebooks", type=int, nargs="+", default=[100, 1000], metavar="N")
     parser.add_argument("--large", action="store_true", help="10,000 notebooks as well")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=repeats)
     options = parser.parse_args(argv)
     sizes = options.notebooks + ([10_000] if options.large else [])
     if options.repeats < 1 or min(sizes) < 1:
         parser.error("numbers must be 1 or more")
+    return sizes, options.repeats
+
+
+def main(argv: list[str]) -> int:
+    """Measure and print; the exit code."""
+    sizes, repeats = read_sizes("noop", __doc__, argv, repeats=7)
     figures = []
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="brickloop-noop-") as folder:
             root = Path(folder)
             make_project(root, size)
             prepare(root)
-            figures.append(measure(root, size, options.repeats))
+            figures.append(measure(root, size, repeats))
     print(write_table("doit with nothing changed", figures))
     return 0
 

@@ -88,6 +88,15 @@ class ColumnFacts:
     nullable: bool
     comment: str
 
+    @property
+    def digits(self) -> tuple[int, int] | None:
+        """Precision and scale of a decimal, None for what is none."""
+        base, _, inner = self.type.partition("(")
+        if base.upper() != "DECIMAL":
+            return None
+        precision, _, scale = inner.rstrip(")").partition(",")
+        return int(precision), int(scale)
+
 
 @dataclass(frozen=True)
 class FunctionFacts:

@@ -251,12 +251,8 @@ def find_columns(
 
 
 def _column_row(column: ColumnFacts) -> tuple[Any, ...]:
-    base, _, inner = column.type.partition("(")
-    base = base.partition("<")[0].upper()
-    size, digits = _SIZES.get(base), _DIGITS.get(base)
-    if base == "DECIMAL":
-        precision, _, scale = inner.rstrip(")").partition(",")
-        size, digits = int(precision), int(scale)
+    base = column.type.partition("(")[0].partition("<")[0].upper()
+    size, digits = column.digits or (_SIZES.get(base), _DIGITS.get(base))
     return (
         column.catalog, column.schema, column.table, column.name, _JDBC.get(base, _OTHER_TYPE),
         column.type, size, None, digits, _RADIX if base in _NUMBERS else None,

@@ -19,14 +19,14 @@ _PAGE = 1000
 
 def list_catalogs(services: Services, call: Call) -> Answer:
     """All catalogs."""
-    return _page(call, "catalogs", [_catalog(services, name) for name in _catalogs(services)])
+    return page(call, "catalogs", [_catalog(services, name) for name in _catalogs(services)])
 
 
 def get_catalog(services: Services, call: Call) -> Answer:
     """One catalog."""
     (name,) = _names(call.tail, 1)
     if name not in _catalogs(services):
-        raise _missing("Catalog", name)
+        raise missing("Catalog", name)
     return _catalog(services, name)
 
 
@@ -34,7 +34,7 @@ def list_schemas(services: Services, call: Call) -> Answer:
     """All schemas of a catalog."""
     catalog = _existing_catalog(services, call.text("catalog_name"))
     shaped = [_schema(services, catalog, name) for name in _schemas(services, catalog)]
-    return _page(call, "schemas", shaped)
+    return page(call, "schemas", shaped)
 
 
 def get_schema(services: Services, call: Call) -> Answer:
@@ -59,14 +59,14 @@ def list_volumes(services: Services, call: Call) -> Answer:
         services, call.text("catalog_name"), call.text("schema_name")
     )
     found = _folders(services.layout.volumes / catalog / schema)
-    return _page(call, "volumes", [_volume(services, catalog, schema, name) for name in found])
+    return page(call, "volumes", [_volume(services, catalog, schema, name) for name in found])
 
 
 def get_volume(services: Services, call: Call) -> Answer:
     """One volume."""
     catalog, schema, name = _names(call.tail, 3)
     if not services.layout.volumes.joinpath(catalog, schema, name).is_dir():
-        raise _missing("Volume", f"{catalog}.{schema}.{name}")
+        raise missing("Volume", f"{catalog}.{schema}.{name}")
     return _volume(services, catalog, schema, name)
 
 
@@ -88,10 +88,11 @@ def create_volume(services: Services, call: Call) -> Answer:
     return _volume(services, catalog, schema, name)
 
 
-def _page(call: Call, key: str, items: list[Any]) -> Answer:
-    limit = call.whole("max_results", 0) or _PAGE
-    page, following, _ = page_of(items, call.optional_text("page_token"), min(limit, _PAGE))
-    return {key: page, **({"next_page_token": following} if following else {})}
+def page(call: Call, key: str, items: list[Any], most: int = _PAGE) -> dict[str, Any]:
+    """The page of ``items`` that a call asks for under ``key``, with the token of the next."""
+    limit = call.whole("max_results", 0) or most
+    found, following, _ = page_of(items, call.optional_text("page_token"), min(limit, most))
+    return {key: found, **({"next_page_token": following} if following else {})}
 
 
 def _folders(folder: Path) -> list[str]:
@@ -115,13 +116,13 @@ def _schemas(services: Services, catalog: str) -> list[str]:
 
 def _existing_catalog(services: Services, name: str) -> str:
     if name not in _catalogs(services):
-        raise _missing("Catalog", name)
+        raise missing("Catalog", name)
     return name
 
 
 def _existing_schema(services: Services, catalog: str, name: str) -> tuple[str, str]:
     if name not in _schemas(services, _existing_catalog(services, catalog)):
-        raise _missing("Schema", f"{catalog}.{name}")
+        raise missing("Schema", f"{catalog}.{name}")
     return catalog, name
 
 
@@ -153,7 +154,7 @@ def _schema(services: Services, catalog: str, name: str) -> dict[str, Any]:
         "name": name,
         "catalog_name": catalog,
         "full_name": f"{catalog}.{name}",
-        "schema_id": _stable_id(f"{catalog}.{name}"),
+        "schema_id": stable_id(f"{catalog}.{name}"),
         "catalog_type": "MANAGED_CATALOG",
         "owner": USER,
     }
@@ -167,7 +168,7 @@ def _volume(services: Services, catalog: str, schema: str, name: str) -> dict[st
         "catalog_name": catalog,
         "schema_name": schema,
         "full_name": f"{catalog}.{schema}.{name}",
-        "volume_id": _stable_id(f"{catalog}.{schema}.{name}"),
+        "volume_id": stable_id(f"{catalog}.{schema}.{name}"),
         "volume_type": "MANAGED",
         "owner": USER,
         "created_at": created,
@@ -176,11 +177,13 @@ def _volume(services: Services, catalog: str, schema: str, name: str) -> dict[st
     }
 
 
-def _stable_id(name: str) -> str:
+def stable_id(name: str) -> str:
+    """An id that an object keeps as long as its name."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
-def _missing(kind: str, name: str) -> ApiError:
+def missing(kind: str, name: str) -> ApiError:
+    """The refusal of an object that is not there."""
     return ApiError(404, f"{kind.upper()}_DOES_NOT_EXIST", f"{kind} '{name}' does not exist.")
 
 

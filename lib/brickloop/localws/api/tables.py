@@ -5,15 +5,15 @@ https://docs.databricks.com/api/workspace/tables
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from brickloop.localws.api.catalog import missing, page, stable_id
 from brickloop.localws.delta_log import read_facts
 from brickloop.localws.registry import Entry, Registry, TableName
 from brickloop.localws.services import USER, Services
-from brickloop.localws.wire import Answer, ApiError, Call, Endpoint, invalid, page_of
+from brickloop.localws.wire import Answer, ApiError, Call, Endpoint, invalid
 
 if TYPE_CHECKING:
     from brickloop.localws.sql_session import ColumnFacts, SqlSession
@@ -35,18 +35,15 @@ def list_tables(services: Services, call: Call) -> Answer:
     registry = Registry(services.layout)
     catalog, schema = call.text("catalog_name").lower(), call.text("schema_name").lower()
     if not registry.has_catalog(catalog):
-        raise _missing("Catalog", catalog)
+        raise missing("Catalog", catalog)
     if not registry.has_schema(catalog, schema):
-        raise _missing("Schema", f"{catalog}.{schema}")
-    limit = call.whole("max_results", 0) or _PAGE
-    token = call.optional_text("page_token")
-    entries, following, _ = page_of(registry.entries(catalog, schema), token, min(limit, _PAGE))
+        raise missing("Schema", f"{catalog}.{schema}")
+    found = page(call, "tables", registry.entries(catalog, schema), _PAGE)
+    entries: list[Entry] = found["tables"]
     if call.flag("omit_columns") or not entries:
-        tables = [_table(entry) for entry in entries]
-    else:
-        with _session(services) as session:
-            tables = [_with_columns(session, entry) for entry in entries]
-    return {"tables": tables, **({"next_page_token": following} if following else {})}
+        return {**found, "tables": [_table(entry) for entry in entries]}
+    with _session(services) as session:
+        return {**found, "tables": [_with_columns(session, entry) for entry in entries]}
 
 
 def get_table(services: Services, call: Call) -> Answer:
@@ -108,7 +105,7 @@ def _table(entry: Entry) -> dict[str, Any]:
         "schema_name": schema,
         "full_name": str(entry.name),
         "table_type": _KINDS[entry.kind],
-        "table_id": str(uuid.uuid5(uuid.NAMESPACE_DNS, str(entry.name))),
+        "table_id": stable_id(str(entry.name)),
         "owner": entry.owner or USER,
     }
     comment = entry.comment
@@ -130,8 +127,7 @@ def _table(entry: Entry) -> dict[str, Any]:
 
 
 def _column(column: ColumnFacts) -> dict[str, Any]:
-    base, _, inner = column.type.partition("(")
-    base = base.partition("<")[0].partition(" ")[0].upper()
+    base = column.type.partition("(")[0].partition("<")[0].partition(" ")[0].upper()
     shaped: dict[str, Any] = {
         "name": column.name,
         "position": column.position,
@@ -139,9 +135,8 @@ def _column(column: ColumnFacts) -> dict[str, Any]:
         "type_name": _TYPE_NAMES.get(base, base),
         "type_text": column.type if "struct<" in column.type else column.type.lower(),
     }
-    if base == "DECIMAL":
-        precision, _, scale = inner.rstrip(")").partition(",")
-        shaped |= {"type_precision": int(precision), "type_scale": int(scale)}
+    if column.digits:
+        shaped["type_precision"], shaped["type_scale"] = column.digits
     if column.comment:
         shaped["comment"] = column.comment
     return shaped
@@ -150,7 +145,7 @@ def _column(column: ColumnFacts) -> dict[str, Any]:
 def _existing(services: Services, name: str) -> Entry:
     entry = Registry(services.layout).find(_named(name))
     if entry is None:
-        raise _missing("Table", name)
+        raise missing("Table", name)
     return entry
 
 
@@ -159,10 +154,6 @@ def _named(text: str) -> TableName:
     if len(parts) != 3 or not all(parts):
         raise invalid(f"'{text}' is not a valid name: it has not the form catalog.schema.table")
     return TableName(*parts)
-
-
-def _missing(kind: str, name: str) -> ApiError:
-    return ApiError(404, f"{kind.upper()}_DOES_NOT_EXIST", f"{kind} '{name}' does not exist.")
 
 
 _TABLES = "/api/2.1/unity-catalog/tables"
